@@ -62,8 +62,8 @@ class VideoSample:
         extra = set(self.first_label_frames) - set(self.label_frames)
         if extra:
             raise ValueError(
-                f'first_label_frames of video {self.name!r} hold {sorted(extra)}, which '
-                f'have no labels. Choose from label_frames {list(self.label_frames)}.'
+                f'first_label_frames of video {self.name!r} hold {sorted(extra)}, '
+                f'which have no labels. Choose from {list(self.label_frames)}.'
             )
         outside = [i for i in self.label_frames if not 0 <= i < self.num_frames]
         if outside or list(self.label_frames) != sorted(set(self.label_frames)):
