@@ -1,0 +1,166 @@
+"""Facts of the datasets: splits, expected counts, roots, tree, where to get them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from densecorr.utils.paths import data_info_root
+
+_DATA_ENV = 'DENSECORR_DATA'  # the folder that holds davis/ and the others
+
+
+@dataclass(frozen=True)
+class SequenceInfo:
+    """Expected content of one sequence; None = not known."""
+
+    frames: int | None
+    objects: int | None
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """Facts of one dataset, from ``data/data_info/<name>.json``.
+
+    Attributes:
+        name: of the file and of the default root.
+        title: as papers write it.
+        marker: folder that every root has; a default root without it is passed over.
+        roots: default roots, most usual first, with the spellings of the originals.
+        tree: expected files, one pattern an entry, relative to the root.
+        homepage: where to get it.
+        downloads: splits to archive addresses.
+        check: command that checks a root.
+        licence: terms of use in one line.
+        reference: papers.
+        source: where the counts come from.
+        palette: name of the colours of its label maps.
+        splits: ``'<year>/<split>'`` to sequence names, in the order of the list.
+    """
+
+    name: str
+    title: str
+    marker: str
+    roots: tuple[str, ...]
+    tree: tuple[str, ...]
+    homepage: str
+    downloads: Mapping[str, str]
+    check: str
+    licence: str
+    reference: str
+    source: str
+    palette: str
+    splits: Mapping[str, Mapping[str, SequenceInfo]]
+
+    def sequences(self, split: str) -> Mapping[str, SequenceInfo]:
+        """Sequences of ``'<year>/<split>'``.
+
+        Raises:
+            KeyError: the split is unknown.
+        """
+        if split not in self.splits:
+            raise KeyError(
+                f'{self.title} has no split {split!r}. Known: {sorted(self.splits)}.'
+            )
+        return self.splits[split]
+
+    def instructions(self) -> str:
+        """Expected tree, where to get it and how to check it, for error messages."""
+        lines = ['Expected tree:', f'  ROOT, for example {self.roots[0]}']
+        lines += [f'  ROOT/{pattern}' for pattern in self.tree]
+        lines += [f'Get it from {self.homepage}']
+        lines += [f'  {split}: {url}' for split, url in self.downloads.items()]
+        lines += [f'Licence: {self.licence}', f'Check it with: {self.check}']
+        return '\n'.join(lines)
+
+
+def data_info_names() -> list[str]:
+    """Datasets that have a file of facts."""
+    return sorted(path.stem for path in data_info_root().glob('*.json'))
+
+
+def load_data_info(name: str) -> DataInfo:
+    """Read the facts of dataset ``name``, for example ``'davis'``.
+
+    Raises:
+        KeyError: there is no such file; names the known and the nearest ones.
+    """
+    path = data_info_root() / f'{name}.json'
+    if not path.is_file():
+        known = data_info_names()
+        raise KeyError(
+            f'no facts of dataset {name!r}.{nearest(name, known)} Known: {known}.'
+        )
+    facts = json.loads(path.read_text(encoding='utf-8'))
+    splits = {
+        split: {key: SequenceInfo(**value) for key, value in sequences.items()}
+        for split, sequences in facts.pop('splits').items()
+    }
+    roots, tree = tuple(facts.pop('roots')), tuple(facts.pop('tree'))
+    return DataInfo(roots=roots, tree=tree, splits=splits, **facts)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`` Did you mean 'x'?``, or nothing where no known name is near."""
+    near = difflib.get_close_matches(name, known, n=3)
+    return f' Did you mean {" or ".join(map(repr, near))}?' if near else ''
+
+
+def find_root(info: DataInfo, root: str | Path | None = None) -> Path:
+    """The folder of a dataset: ``root``, or the first default root that exists.
+
+    Default roots are looked for below the folder that ``DENSECORR_DATA`` names (it
+    takes the place of ``data``), then from the working directory, then in the
+    checkout. The one found is logged.
+
+    Args:
+        info: facts of the dataset.
+        root: a folder that the user names; no other is tried.
+
+    Raises:
+        FileNotFoundError: nothing there; the message has the expected tree, where to
+            get the data and the command that checks it.
+    """
+    if root is not None:
+        return _check_root(info, Path(root).expanduser())
+    places = list(dict.fromkeys(_default_roots(info)))
+    for place in places:
+        if (place / info.marker).is_dir():
+            print_log(f'{info.title} root: {place}', logger='current')
+            return place
+    tried = ', '.join(str(place) for place in places)
+    raise FileNotFoundError(
+        f'{info.title} was not found. Looked for a folder {info.marker} in: {tried}.\n'
+        f'{info.instructions()}\n'
+        f'Or name the folder: root=... in the config, or {_DATA_ENV}=FOLDER_OF_DATA.'
+    )
+
+
+def _default_roots(info: DataInfo) -> list[Path]:
+    places = [Path(root) for root in info.roots]
+    environment = os.environ.get(_DATA_ENV)
+    if environment:
+        base = Path(environment).expanduser()
+        return [base / place.relative_to('data') for place in places] + places
+    checkout = Path(__file__).resolve().parents[2]
+    return places + [checkout / place for place in places]
+
+
+def _check_root(info: DataInfo, root: Path) -> Path:
+    if (root / info.marker).is_dir():
+        return root
+    if not root.is_dir():
+        problem = f'{info.title} root {str(root)!r} is not a folder.'
+    else:
+        inside = sorted(p.parent.name for p in root.glob(f'*/{info.marker}'))
+        hint = f' Did you mean {str(root / inside[0])!r}?' if inside else ''
+        problem = f'{info.title} root {str(root)!r} has no folder {info.marker}.{hint}'
+    print_log(problem, logger='current', level=logging.ERROR)
+    raise FileNotFoundError(f'{problem}\n{info.instructions()}')
