@@ -1,1 +1,5 @@
 """Models."""
+
+from densecorr.models import backbones
+
+__all__ = ['backbones']

@@ -1,0 +1,33 @@
+import torch
+
+from densecorr.registry import MODELS
+
+from .replay import DEVICE, replay
+
+
+def dul_net(case):
+    outputs = ('res3', 'res4', 'key')
+    dim = case.eval_key.shape[1]
+    network = MODELS.build(dict(type='DULNet', outputs=outputs, dim=dim)).to(DEVICE)
+    prefix = 'fast_net.'
+    state = {k.removeprefix(prefix): v for k, v in case.state_dict().items()}
+    network.load_state_dict(state, strict=True)
+    return network
+
+
+@replay('dul', 'backbone', inputs=['images', 'keys', 'shapes', 'bn_names'])
+def test_backbone(case):
+    images, network = case.tensor('images'), dul_net(case).eval()
+    with torch.no_grad():
+        for name, feats in zip(network.outputs, network(images[:1]), strict=True):
+            case.close(f'eval_{name}', feats, atol=1e-5)
+        raw = network.raw_maps(images[:1])
+        case.close('eval_key_raw', raw['key'], atol=1e-4)
+        case.close('eval_res3_scale', raw['res3'].norm(dim=1), atol=1e-4)
+        case.close('eval_res4_scale', raw['res4'].norm(dim=1), atol=1e-4)
+        network = dul_net(case).train()
+        case.close('train_key', network(images)[-1], atol=1e-5)
+    for i, name in enumerate(case.bn_names):
+        norm = network.get_submodule(str(name).removeprefix('fast_net.'))
+        case.close(f'bn{i}_running_mean', norm.running_mean, atol=1e-5)
+        case.close(f'bn{i}_running_var', norm.running_var, atol=1e-5)
