@@ -1,0 +1,192 @@
+"""Affinities of one block of queries with one group of key frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .keys import Keys
+from .window import Window
+
+_FOLD_ABOVE = 1024  # cells: below, ranking them directly is as fast as folding
+_CONVERT = 4096  # key positions converted at a time where the store is half precision
+
+
+@dataclass
+class Group:
+    """Key frames that a block scores alike.
+
+    Attributes:
+        keys: the memory.
+        frames: its frames in this group.
+        query: ``(q, c)`` float32 queries of the block.
+        rows: ``(q,)`` rows of the queries; ``cols`` their columns.
+        cols: see ``rows``.
+        area: ``(y0, y1, x0, x1)`` of the key positions that are scored.
+        window: applied to every frame of the group; ``None`` where all positions are
+            seen.
+        values: ``(t, q, cells)`` scores before the window is applied.
+    """
+
+    keys: Keys
+    frames: Sequence[int]
+    query: Tensor
+    rows: Tensor
+    cols: Tensor
+    area: tuple[int, int, int, int]
+    window: Window | None
+    values: Tensor = field(init=False)
+    _best: Tensor = field(init=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, queries, cells."""
+        y0, y1, x0, x1 = self.area
+        return len(self.frames), len(self.query), (y1 - y0) * (x1 - x0)
+
+    def cell_positions(self) -> Tensor:
+        """Position on the key grid of every cell, ``(cells,)`` int64, ascending."""
+        y0, y1, x0, x1 = self.area
+        device = self.query.device
+        down = torch.arange(y0, y1, device=device) * self.keys.grid[1]
+        return (down[:, None] + torch.arange(x0, x1, device=device)).flatten()
+
+    def allowed(self) -> Tensor | None:
+        """Window of the block, ``(q, cells)`` bool; ``None`` where all is allowed."""
+        if self.window is None:
+            return None
+        y0, y1, x0, x1 = self.area
+        device = self.query.device
+        down = torch.arange(y0, y1, device=device, dtype=torch.int32)
+        across = torch.arange(x0, x1, device=device, dtype=torch.int32)
+        dy = down[None, :, None] - self.rows.int()[:, None, None]
+        dx = across[None, None, :] - self.cols.int()[:, None, None]
+        return self.window.contains(dy, dx).flatten(1)
+
+    def index_of(self, frames: Tensor, cells: Tensor) -> Tensor:
+        """Key index of (place in ``frames``, cell) pairs."""
+        h, w = self.keys.grid
+        table = torch.tensor(list(self.frames), device=cells.device)
+        return table[frames] * (h * w) + self.cell_positions()[cells]
+
+    def score(
+        self, sources: Sequence[Tensor], buffer: Tensor, dtype: torch.dtype
+    ) -> None:
+        """Multiply the queries with every frame's ``(cells, c)`` key features.
+
+        ``buffer`` is a flat work space of ``dtype`` that ``values`` becomes a view of.
+        """
+        t, q, cells = self.shape
+        self.values = buffer[: t * q * cells].view(t, q, cells)
+        query = self.query.to(dtype)
+        for place, source in enumerate(sources):
+            _multiply(query, source, self.values[place])
+            if place == 1:
+                self._best = torch.maximum(self.values[0], self.values[1])
+            elif place > 1:
+                torch.maximum(self._best, self.values[place], out=self._best)
+        if t == 1:
+            self._best = (
+                self.values[0] if self.window is None else self.values[0].clone()
+            )
+
+    def candidates(self, num: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The ``num`` best cells over all frames, with every frame's score there.
+
+        The ``num`` best keys lie in the ``num`` cells whose maximum over the frames is
+        largest, so one pass over the scores and a ranking of the cells are enough.
+
+        Returns:
+            ``(q, d)`` float32 values (``-inf`` where not allowed), ``(q, d)`` int64
+            key indices, and ``(q,)`` float32: no key left out is better than this.
+        """
+        t, q, cells = self.shape
+        allowed = self.allowed()
+        if allowed is not None:
+            self._best.masked_fill_(~allowed, -torch.inf)
+        best, fold = _fold(self._best, t, num)
+        count = min(num, best.shape[1])
+        top, column = best.float().topk(count, dim=1)
+        rest = top[:, -1] if count < best.shape[1] else top.new_full((q,), -torch.inf)
+        if fold > 1:  # a column holds the cells column, column + width, ...
+            width = best.shape[1]
+            steps = torch.arange(fold, device=top.device) * width
+            cell = (column[:, None, :] + steps[:, None]).flatten(1)  # (q, fold * count)
+            outside = cell >= cells
+            cell = cell.clamp_max(cells - 1)
+            if allowed is not None:
+                outside |= ~allowed.gather(1, cell)
+        else:
+            cell, outside = column, top == -torch.inf
+        values = self.values.gather(2, cell.expand(t, -1, -1)).float()  # (t, q, d)
+        values.masked_fill_(outside, -torch.inf)
+        frames = torch.arange(t, device=top.device)[:, None, None].expand_as(values)
+        index = self.index_of(frames, cell.expand(t, -1, -1))
+        return _by_query(values), _by_query(index), rest
+
+    def rows_of(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All scores of some queries of the block, exact in float32.
+
+        Args:
+            queries: ``(u,)`` places in the block.
+
+        Returns:
+            ``(u, t * cells)`` float32 values, ``(t * cells,)`` key indices, ``(u, t *
+            cells)`` bool allowed.
+        """
+        t, _, cells = self.shape
+        if self.values.dtype == torch.float32:
+            values = self.values[:, queries]
+        else:
+            values = torch.empty(t, len(queries), cells, device=self.query.device)
+            for place, frame in enumerate(self.frames):
+                source = area_feats(self.keys, frame, self.area)
+                _multiply(self.query[queries], source, values[place])
+        device = self.query.device
+        frames = torch.arange(t, device=device).repeat_interleave(cells)
+        index = self.index_of(frames, torch.arange(cells, device=device).repeat(t))
+        allowed = self.allowed()
+        if allowed is None:
+            seen = torch.ones(len(queries), t * cells, dtype=torch.bool, device=device)
+        else:
+            seen = allowed[queries].repeat(1, t)
+        return _by_query(values), index, seen
+
+
+def area_feats(keys: Keys, frame: int, area: tuple[int, int, int, int]) -> Tensor:
+    """Features of a rectangle of key positions, ``(cells, c)``; a view if it can be."""
+    y0, y1, x0, x1 = area
+    return keys.feats[frame, y0:y1, x0:x1].reshape(-1, keys.feats.shape[-1])
+
+
+def _multiply(query: Tensor, source: Tensor, out: Tensor) -> None:
+    """``query @ source.T`` into ``out``, in the precision of ``query``."""
+    if source.dtype == query.dtype:
+        torch.mm(query, source.t(), out=out)
+        return
+    for start in range(0, len(source), _CONVERT):
+        piece = source[start : start + _CONVERT].to(query.dtype)
+        out[:, start : start + _CONVERT] = query @ piece.t()
+
+
+def _fold(best: Tensor, frames: int, num: int) -> tuple[Tensor, int]:
+    """Maxima of interleaved cells, so that fewer of them are ranked."""
+    cells = best.shape[1]
+    fold = round((cells / (frames * num)) ** 0.5)
+    if cells <= _FOLD_ABOVE or fold < 4:
+        return best, 1
+    divisors = [f for f in range(fold, 2 * fold) if cells % f == 0]
+    if divisors:
+        fold = divisors[0]
+    else:
+        padding = -cells % fold
+        best = torch.nn.functional.pad(best, (0, padding), value=-torch.inf)
+    return best.view(len(best), fold, -1).amax(1), fold
+
+
+def _by_query(values: Tensor) -> Tensor:
+    """``(t, q, d)`` to ``(q, t * d)``."""
+    return values.transpose(0, 1).reshape(values.shape[1], -1)

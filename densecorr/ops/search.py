@@ -1,0 +1,290 @@
+"""Exact top-k search of keys, a block of queries at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .keys import BF16_ROUNDING, Keys, query_positions
+from .plan import Plan, blocks_of, reach_of
+from .scores import Group, area_feats
+from .selection import Rule, Slots, fill_slots, select_rows, sort_canonically
+from .window import Window
+
+_SURVIVORS = 4  # per slot, kept by a bfloat16 pre-selection and scored in float32
+_SUM_ERROR = 1e-5  # of float32 sums of products of unit features
+
+
+@dataclass
+class Statistics:
+    """What a search did; summed over calls.
+
+    Attributes:
+        queries: queries searched.
+        tied: queries whose k-th key has equals, selected again by index.
+        uncertified: queries whose bfloat16 pre-selection could not be proven exact and
+            that were computed again in float32.
+    """
+
+    queries: int = 0
+    tied: int = 0
+    uncertified: int = 0
+
+
+@dataclass
+class Search:
+    """One query frame against one memory.
+
+    Args:
+        query: ``(h, w, c)`` float32 features.
+        keys: the memory.
+        window: restriction of the frames that have one.
+        rule: number of slots and treatment of ties; ``topk`` is a number here.
+        plan: block shape.
+        bfloat16: pre-select with bfloat16 products, then score in float32.
+    """
+
+    query: Tensor
+    keys: Keys
+    window: Window
+    rule: Rule
+    plan: Plan
+    bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        self.statistics = Statistics(queries=self.query.shape[0] * self.query.shape[1])
+        self._dtype = torch.bfloat16 if self.bfloat16 else torch.float32
+        self._buffers: dict[str, Tensor] = {}
+        self._rows, self._cols = query_positions(self.query)
+        if self.rule.topk is None:
+            raise ValueError('a search needs topk; all keys are weighted directly.')
+        self._topk = self.rule.topk
+
+    def blocks(self) -> Iterator[tuple[Tensor, Slots]]:
+        """Slots of every query, in pieces: ``(q,)`` query positions and their slots.
+
+        Rows of one piece have the same number of slots; with ``ties='all'`` a piece of
+        tied queries can have more than ``topk``.
+        """
+        if self.plan.dense:
+            total = self.statistics.queries
+            for start, end in blocks_of(total, self.plan.cols):
+                ids = torch.arange(start, end, device=self.query.device)
+                yield from self._select(ids, self._dense_groups(ids))
+            return
+        (h, w), reach = self.keys.grid, self.window.reach
+        for left, right in blocks_of(w, self.plan.cols):
+            x0, x1 = reach_of(left, right, reach, w)
+            strip = self._strip(x0, x1) if self.plan.strips else None
+            for top, bottom in blocks_of(h, self.plan.rows):
+                y0, y1 = reach_of(top, bottom, reach, h)
+                down = torch.arange(top, bottom, device=self.query.device) * w
+                across = torch.arange(left, right, device=self.query.device)
+                ids = (down[:, None] + across).flatten()
+                groups = [self._windowed_group(ids, (y0, y1, x0, x1), strip)]
+                yield from self._select(ids, groups + self._global_groups(ids))
+
+    def _group(
+        self, ids: Tensor, frames: list[int], area: tuple, window: Window | None
+    ) -> Group:
+        query = self.query.flatten(0, 1)[ids]
+        return Group(
+            self.keys, frames, query, self._rows[ids], self._cols[ids], area, window
+        )
+
+    def _buffer(self, name: str, size: int) -> Tensor:
+        if name not in self._buffers or self._buffers[name].numel() < size:
+            self._buffers[name] = self.query.new_empty(size, dtype=self._dtype)
+        return self._buffers[name]
+
+    def _scored(self, group: Group, sources: list[Tensor], name: str) -> Group:
+        t, q, cells = group.shape
+        group.score(sources, self._buffer(name, t * q * cells), self._dtype)
+        return group
+
+    def _strip(self, x0: int, x1: int) -> Tensor:
+        """Key columns of all windowed frames, contiguous: ``(t, h, x1 - x0, c)``."""
+        frames = self.keys.windowed_frames()
+        shape = (len(frames), self.keys.grid[0], x1 - x0, self.query.shape[-1])
+        strip = self._buffer('strip', shape[0] * shape[1] * shape[2] * shape[3])
+        strip = strip[: shape[0] * shape[1] * shape[2] * shape[3]].view(shape)
+        for place, frame in enumerate(frames):
+            strip[place].copy_(self.keys.feats[frame, :, x0:x1])
+        return strip
+
+    def _windowed_group(self, ids: Tensor, area: tuple, strip: Tensor | None) -> Group:
+        frames = self.keys.windowed_frames()
+        if strip is not None:
+            sources = [part[area[0] : area[1]].flatten(0, 1) for part in strip]
+        else:
+            sources = [area_feats(self.keys, f, area).to(self._dtype) for f in frames]
+        group = self._group(ids, frames, area, self.window)
+        return self._scored(group, sources, 'windowed')
+
+    def _whole_group(
+        self, ids: Tensor, frames: list[int], window: Window | None, name: str
+    ) -> list[Group]:
+        if not frames:
+            return []
+        h, w = self.keys.grid
+        sources = [self.keys.feats[frame].flatten(0, 1) for frame in frames]
+        group = self._group(ids, frames, (0, h, 0, w), window)
+        return [self._scored(group, sources, name)]
+
+    def _global_groups(self, ids: Tensor) -> list[Group]:
+        return self._whole_group(ids, self.keys.global_frames(), None, 'global')
+
+    def _dense_groups(self, ids: Tensor) -> list[Group]:
+        window = None if self.window.shape == 'none' else self.window
+        frames = self.keys.windowed_frames()
+        near = self._whole_group(ids, frames, window, 'windowed')
+        return near + self._global_groups(ids)
+
+    def _select(
+        self, ids: Tensor, groups: list[Group]
+    ) -> Iterator[tuple[Tensor, Slots]]:
+        k = self._topk
+        num = (_SURVIVORS * k if self.bfloat16 else k) + 1
+        found = [group.candidates(num) for group in groups]
+        values = torch.cat([part[0] for part in found], dim=1)
+        index = torch.cat([part[1] for part in found], dim=1)
+        values, place = values.topk(min(num, values.shape[1]), dim=1)
+        index = index.gather(1, place)
+        again = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        if self.bfloat16:
+            rest = torch.stack([part[2] for part in found]).amax(0)
+            if values.shape[1] == num:
+                rest = torch.maximum(rest, values[:, -1])
+            values, index, again = self._rescore(ids, values, index, rest)
+            self.statistics.uncertified += int(again.sum())
+        copies = self._copies(ids, index)
+        tied = _ties(values, copies, k, self.rule.ties) & ~again
+        self.statistics.tied += int(tied.sum())
+        again |= tied
+        values, index = _in_order(values, index)
+        slots = self._to_slots(ids, values, index, k)
+        if not bool(again.any()):
+            yield ids, slots
+            return
+        keep = ~again
+        yield ids[keep], Slots(slots.values[keep], slots.index[keep])
+        for piece in again.nonzero()[:, 0].split(self._rows_at_once(groups)):
+            yield ids[piece], self._exact(ids, groups, piece)
+
+    def _copies(self, ids: Tensor, index: Tensor) -> Tensor:
+        if self.keys.single():
+            return torch.ones_like(index)
+        rows, cols = self._rows[ids], self._cols[ids]
+        return self.keys.copies(rows, cols, index, self.window)
+
+    def _to_slots(self, ids: Tensor, values: Tensor, index: Tensor, topk: int) -> Slots:
+        if not self.keys.single():
+            return fill_slots(values, index, self._copies(ids, index), topk)
+        values, index = values[:, :topk], index[:, :topk]
+        if values.shape[1] < topk:
+            missing = (0, topk - values.shape[1])
+            values = torch.nn.functional.pad(values, missing, value=-torch.inf)
+            index = torch.nn.functional.pad(index, missing)
+        return Slots(values, index.masked_fill(values == -torch.inf, 0))
+
+    def _rescore(
+        self, ids: Tensor, values: Tensor, index: Tensor, rest: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Float32 scores of the survivors, and the queries that are not proven."""
+        k = self._topk
+        feats = self.keys.feats.flatten(0, 2)
+        query = self.query.flatten(0, 1)[ids]
+        gathered = feats[index].float()  # (q, d, c)
+        exact = torch.bmm(gathered, query[:, :, None])[:, :, 0]
+        exact = exact.masked_fill(values == -torch.inf, -torch.inf)
+        exact, place = exact.sort(dim=1, descending=True)
+        index = index.gather(1, place)
+        bound = self._error_bound(query, rest)
+        kth = exact[:, min(k, exact.shape[1]) - 1]
+        return exact, index, (kth <= rest + bound) & (rest > -torch.inf)
+
+    def _error_bound(self, query: Tensor, score: Tensor) -> Tensor:
+        """Largest error of a bfloat16 score: both roundings and that of the result."""
+        lost = (query - query.bfloat16().float()).norm(dim=1)  # (q,)
+        length = query.norm(dim=1)
+        key_length, key_lost = self.keys.rounding
+        products = lost * key_length + (length + lost) * key_lost
+        return products + (score.abs() + products) * 1.01 * BF16_ROUNDING + _SUM_ERROR
+
+    def _rows_at_once(self, groups: list[Group]) -> int:
+        """Tied queries handled together, in the space that the scores take anyway."""
+        cells = sum(group.shape[0] * group.shape[2] for group in groups)
+        space = sum(group.values.numel() for group in groups)
+        return max(1, space // (cells * 40))
+
+    def _exact(self, ids: Tensor, groups: list[Group], queries: Tensor) -> Slots:
+        """Slots of some queries of a block from all their scores, ties resolved."""
+        parts = [group.rows_of(queries) for group in groups]
+        values = torch.cat([part[0] for part in parts], dim=1)
+        index = torch.cat([part[1] for part in parts])
+        seen = torch.cat([part[2] for part in parts], dim=1)
+        index, order = index.sort()
+        values, seen = values[:, order], seen[:, order]
+        near = self.keys.copies(
+            self._rows[ids[queries]],
+            self._cols[ids[queries]],
+            index.expand(len(queries), -1),
+            self.window,
+        )
+        return exact_slots(values, index, near * seen, self.rule)
+
+
+def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Slots:
+    """Slots from all scores of some queries.
+
+    Args:
+        values: ``(u, m)`` affinities.
+        index: ``(m,)`` key indices, ascending.
+        copies: ``(u, m)`` multiplicities, 0 = not allowed.
+        rule: ``topk`` a number; ``ties='all'`` can give more slots than that.
+    """
+    topk = rule.topk or 1
+    used, limit = select_rows(values, copies, topk)
+    if rule.ties == 'all':
+        used = torch.where(values >= limit[:, None], copies, 0)
+        topk = max(topk, int(used.sum(1).max()))
+    width = max(1, int((used > 0).sum(1).max()))
+    used, place = _pack(used, width)
+    packed = values.gather(1, place).masked_fill(used == 0, -torch.inf)
+    order = packed.sort(dim=1, descending=True, stable=True).indices
+    place, used = place.gather(1, order), used.gather(1, order)
+    return fill_slots(packed.gather(1, order), index[place], used, topk)
+
+
+def _pack(used: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Columns with a count, left-aligned in their order: counts and column numbers."""
+    place = (used > 0).to(torch.int8).sort(dim=1, descending=True, stable=True).indices
+    place = place[:, :width]
+    return used.gather(1, place), place
+
+
+def _ties(values: Tensor, copies: Tensor, topk: int, ties: str) -> Tensor:
+    """Queries of which a key outside the slots equals the last one inside."""
+    if values.shape[1] < 2:
+        return torch.zeros(len(values), dtype=torch.bool, device=values.device)
+    filled = copies.cumsum(1)
+    full = filled >= topk  # (q, d)
+    last = full.int().argmax(1).clamp_max(values.shape[1] - 2)[:, None]
+    inside, outside = values.gather(1, last), values.gather(1, last + 1)
+    equal = (inside == outside) & full[:, -2:-1]  # else every key is in a slot
+    if ties == 'all':  # copies of the last key are equal to it, too
+        equal |= filled.gather(1, last) > topk
+    return (equal & (inside > -torch.inf))[:, 0]
+
+
+def _in_order(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that hold equal values get the canonical order; others have it."""
+    equal = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
+    rows = equal.any(1).nonzero()[:, 0]
+    if len(rows):
+        values, index = values.clone(), index.clone()
+        values[rows], index[rows] = sort_canonically(values[rows], index[rows])
+    return values, index
