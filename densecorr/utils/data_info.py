@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from densecorr.utils.paths import data_info_root
+from densecorr.utils.suggest import suggest
 
 _DATA_ENV = 'DENSECORR_DATA'  # the folder that holds davis/ and the others
 
@@ -94,9 +93,8 @@ def load_data_info(name: str) -> DataInfo:
     """
     path = data_info_root() / f'{name}.json'
     if not path.is_file():
-        known = data_info_names()
         raise KeyError(
-            f'no facts of dataset {name!r}.{nearest(name, known)} Known: {known}.'
+            f'no facts of dataset {name!r}. {suggest(name, data_info_names())}'
         )
     facts = json.loads(path.read_text(encoding='utf-8'))
     splits = {
@@ -105,12 +103,6 @@ def load_data_info(name: str) -> DataInfo:
     }
     roots, tree = tuple(facts.pop('roots')), tuple(facts.pop('tree'))
     return DataInfo(roots=roots, tree=tree, splits=splits, **facts)
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """`` Did you mean 'x'?``, or nothing where no known name is near."""
-    near = difflib.get_close_matches(name, known, n=3)
-    return f' Did you mean {" or ".join(map(repr, near))}?' if near else ''
 
 
 def find_root(info: DataInfo, root: str | Path | None = None) -> Path:
@@ -162,5 +154,4 @@ def _check_root(info: DataInfo, root: Path) -> Path:
         inside = sorted(p.parent.name for p in root.glob(f'*/{info.marker}'))
         hint = f' Did you mean {str(root / inside[0])!r}?' if inside else ''
         problem = f'{info.title} root {str(root)!r} has no folder {info.marker}.{hint}'
-    print_log(problem, logger='current', level=logging.ERROR)
     raise FileNotFoundError(f'{problem}\n{info.instructions()}')

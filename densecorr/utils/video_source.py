@@ -1,0 +1,103 @@
+"""From folders of frames to video names and ordered frames."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset(
+    ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+)
+_NUMBER = re.compile('([0-9]+)')
+_SHOWN = 5  # names in an error message
+
+
+def frame_order(name: str) -> tuple:
+    """Sort key of a frame's name: by the last number in it, then by the name.
+
+    Names without a number come first. Between names of the same last number, digits
+    are compared as numbers, so ``1_480p 2_480p 10_480p`` stay in this order.
+    """
+    parts = _NUMBER.split(name)  # text, number, text, ... text
+    numbers = [int(part) for part in parts[1::2]]
+    return numbers[-1] if numbers else -1, parts[::2], numbers, name
+
+
+def is_frame(path: Path) -> bool:
+    """Whether a path looks like an image: by suffix in any case, not hidden."""
+    hidden = path.name.startswith('.')
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def list_frames(
+    folder: str | Path, suffixes: Iterable[str] | None = None
+) -> list[Path]:
+    """Frames of one folder in time order; hidden files and other files are ignored.
+
+    Args:
+        folder: folder of one video.
+        suffixes: accept only these, lower case with dot; default every image.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no image, or two images of one frame name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'There is no folder of frames {str(folder)!r}.')
+    wanted = IMAGE_SUFFIXES if suffixes is None else frozenset(suffixes)
+    entries = list(folder.iterdir())
+    frames = [p for p in entries if is_frame(p) and p.suffix.lower() in wanted]
+    if not frames:
+        held = sorted(p.name for p in entries if not p.name.startswith('.'))
+        content = f'only {held[:_SHOWN]}' if held else 'nothing'
+        raise ValueError(
+            f'{str(folder)!r} holds no frame, {content}. '
+            f'Frames are files that end in {sorted(wanted)} (any case).'
+        )
+    frames.sort(key=lambda path: frame_order(path.stem))
+    by_stem: dict[str, Path] = {}
+    for path in frames:
+        other = by_stem.setdefault(path.stem, path)
+        if other is not path:
+            raise ValueError(
+                f'{str(folder)!r} holds {other.name!r} and {path.name!r}: two files of '
+                'one frame name. Keep one format in the folder.'
+            )
+    return frames
+
+
+def find_videos(root: str | Path) -> dict[str, list[Path]]:
+    """Every folder at or below ``root`` that holds images: video id to its frames.
+
+    The id is the folder's path below the root with ``/`` between its parts, or the
+    root's own name for frames that lie directly in it. Linked folders are followed,
+    each once. Hidden folders are ignored.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: no folder holds an image.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f'There is no folder of videos {str(root)!r}.')
+    videos, seen = {}, set()
+    for place, folders, files in os.walk(root, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        folder = Path(place)
+        if any(is_frame(folder / name) for name in files):
+            name = folder.relative_to(root).as_posix()
+            videos[root.resolve().name if name == '.' else name] = list_frames(folder)
+    if not videos:
+        raise ValueError(
+            f'No folder at or below {str(root)!r} holds a frame. '
+            f'Frames are files that end in {sorted(IMAGE_SUFFIXES)} (any case).'
+        )
+    return dict(sorted(videos.items()))
