@@ -1,0 +1,90 @@
+"""Progress over frames: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from mmengine.logging import print_log
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+
+class FrameProgress:
+    """Counts frames of the videos of one process and tells the time that is left.
+
+    Args:
+        total: frames to do.
+        title: what is shown before the bar.
+        visible: whether to show anything; one process of several does.
+        interval: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(
+        self, total: int, title: str, visible: bool = True, interval: float = 30.0
+    ) -> None:
+        self.total, self.title, self.interval = total, title, interval
+        self.done = 0
+        self.visible = visible
+        self._started = self._last = time.monotonic()
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if visible and console.is_terminal:
+            columns = (
+                TextColumn('{task.description}'),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn('frames, left'),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task(title, total=total)
+
+    def __enter__(self) -> FrameProgress:
+        self._started = self._last = time.monotonic()
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, frames: int = 1) -> None:
+        """Count frames as done."""
+        self.done += frames
+        if self._bar:
+            self._bar.update(self._task, advance=frames)
+        elif self.visible and time.monotonic() - self._last >= self.interval:
+            self._last = time.monotonic()
+            print_log(self.line(), logger='current')
+
+    def line(self) -> str:
+        """Frames done, speed and the estimated time that is left, as one line."""
+        seconds = time.monotonic() - self._started
+        speed = self.done / seconds if seconds > 0 else 0.0
+        left = (self.total - self.done) / speed if speed > 0 else None
+        return (
+            f'{self.title}: {self.done}/{self.total} frames, {speed:.2f} frames/s, '
+            f'ETA {format_seconds(left)}'
+        )
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Hours, minutes and seconds, as in ``1:02:03``; ``-:--:--`` where unknown."""
+    if seconds is None:
+        return '-:--:--'
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02d}:{rest:02d}'

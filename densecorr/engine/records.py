@@ -1,0 +1,167 @@
+"""The folder of one evaluation: which files it has, and which videos are finished.
+
+::
+
+    <out>/predictions/<video>/<frame>.png   results, as a benchmark's server takes them
+    <out>/records/<video>.json              numbers and fingerprint of a finished video
+    <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
+    <out>/run.json, logs/                   time, host, command: never compared
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from densecorr.engine.fingerprint import canonical, check_same
+from densecorr.structures import VideoSample
+from densecorr.utils.files import make_folder, write_atomic
+
+RECORD_SCHEMA = 1
+_OURS = ('predictions', 'records', 'logs')
+_OUR_FILES = ('metrics.json', 'run.json', 'config.py', 'report.html', '*.csv')
+_TEMPORARY = '.*.tmp'  # what utils.files.write_atomic leaves when it is killed
+
+
+class ResultFolder:
+    """Reads and writes the folder of one evaluation.
+
+    Args:
+        path: the folder, ``<out>`` above; made when something is written.
+        fingerprint: of this run without the videos; None keeps no records, so that
+            nothing is ever skipped.
+    """
+
+    def __init__(self, path: str | Path, fingerprint: Mapping | None = None) -> None:
+        self.path = Path(path)
+        self.fingerprint = None if fingerprint is None else canonical(fingerprint)
+
+    def frame_path(self, video: VideoSample, index: int) -> Path:
+        """Where the result of a frame lies."""
+        name = f'{video.frame_names[index]}.png'
+        return self.path / 'predictions' / video.name / name
+
+    def record_path(self, video_name: str) -> Path:
+        """Where the record of a video lies."""
+        return self.path / 'records' / f'{video_name}.json'
+
+    def clear(self) -> None:
+        """Remove what an evaluation writes, and nothing else."""
+        for name in _OURS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for pattern in (*_OUR_FILES, _TEMPORARY):
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def open(self) -> None:
+        """Make the folder, check that it is of this run, remove torn files.
+
+        Raises:
+            ValueError: results of another run, or of another program, lie there.
+            NotADirectoryError: the path, or a parent of it, is a regular file.
+        """
+        records = self.path / 'records'
+        if (self.path / 'predictions').is_dir() and not records.is_dir():
+            raise ValueError(
+                f'{self.path} holds predictions but no records: another program made '
+                'them. Choose another --out, or --overwrite to remove them.'
+            )
+        make_folder(records)
+        for path in sorted(records.rglob('*.json')):
+            self._check(_read_record(path), path)
+
+    def remove_torn_files(self) -> None:
+        """Remove the temporary files that a killed run left."""
+        for place in (self.path, self.path / 'predictions', self.path / 'records'):
+            found = place.glob if place is self.path else place.rglob
+            for path in sorted(found(_TEMPORARY)):
+                path.unlink(missing_ok=True)
+
+    def load(self, video: VideoSample) -> list[dict] | None:
+        """Results of a finished video, or None where it is still to be done.
+
+        A video counts as finished if it has a record and a PNG for every frame.
+
+        Raises:
+            ValueError: its frames or first labels are not those of the record.
+        """
+        path = self.record_path(video.name)
+        if self.fingerprint is None or not path.is_file():
+            return None
+        frames = range(video.num_frames)
+        if not all(self.frame_path(video, i).is_file() for i in frames):
+            return None
+        record = _read_record(path)
+        expected = {**self.fingerprint, 'inputs': video.hash_inputs()}
+        check_same(expected, record['fingerprint'], str(path))
+        return record['results']
+
+    def begin(self, video: VideoSample) -> None:
+        """Remove what is left of an unfinished attempt at a video."""
+        self.record_path(video.name).unlink(missing_ok=True)
+        folder = self.path / 'predictions' / video.name
+        if folder.is_dir():
+            for path in folder.iterdir():  # folders below are other videos
+                if path.is_file():
+                    path.unlink()
+
+    def save(self, video: VideoSample, results: list[dict]) -> list[dict]:
+        """Write the record of a video whose frames are all written.
+
+        Returns:
+            the results as a later run will read them.
+        """
+        results = json.loads(json.dumps(results))
+        if self.fingerprint is not None:
+            record = dict(
+                schema=RECORD_SCHEMA,
+                video=video.name,
+                num_frames=video.num_frames,
+                results=results,
+                fingerprint={**self.fingerprint, 'inputs': video.hash_inputs()},
+            )
+            text = json.dumps(record, indent=1, sort_keys=True)
+            write_atomic(self.record_path(video.name), text + '\n')
+        return results
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a summary; a number that is not finite becomes null."""
+        text = json.dumps(_finite(value), indent=2, allow_nan=False)
+        write_atomic(self.path / name, text + '\n')
+
+    def _check(self, record: dict, path: Path) -> None:
+        """The part of the fingerprint that all videos share must be this run's."""
+        shared = {k: v for k, v in record['fingerprint'].items() if k != 'inputs'}
+        check_same(self.fingerprint or {}, shared, str(path))
+
+
+def _read_record(path: Path) -> dict:
+    """One record; a file of another program or schema is an error."""
+    remedy = 'Choose another --out, or --overwrite to start anew.'
+    try:
+        record = json.loads(path.read_text(encoding='utf-8'))
+        schema, _ = record['schema'], record['fingerprint']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{path} is not a record of densecorr: {error}. {remedy}'
+        ) from error
+    if schema != RECORD_SCHEMA:
+        raise ValueError(
+            f'{path} has record schema {schema}, this version writes '
+            f'{RECORD_SCHEMA}. {remedy}'
+        )
+    return record
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with every NaN and infinity replaced by None."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

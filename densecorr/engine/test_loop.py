@@ -1,0 +1,227 @@
+"""MMEngine's test loop for videos that are read, tracked and scored frame by frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
+
+from densecorr.engine.launch import gather
+from densecorr.engine.look_ahead import LookAhead, VideoError
+from densecorr.engine.progress import FrameProgress, format_seconds
+from densecorr.engine.records import ResultFolder
+from densecorr.registry import DATASETS, LOOPS, METRICS
+from densecorr.structures import FrameResult, VideoSample
+from densecorr.utils.files import write_atomic
+from densecorr.utils.images import write_label_map
+
+METRICS_SCHEMA = 1
+
+
+def deal_videos(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
+    """Deal videos to ranks: the longest first, each to the rank with fewest frames.
+
+    Args:
+        lengths: frames of every video.
+        num_ranks: ranks to deal to; some stay empty where there are fewer videos.
+
+    Returns:
+        numbers of the videos of each rank, longest first. Equal arguments give equal
+        shares on every rank.
+    """
+    if num_ranks < 1:
+        raise ValueError(f'num_ranks is {num_ranks}; give at least 1.')
+    shares: list[list[int]] = [[] for _ in range(num_ranks)]
+    loads = [0] * num_ranks
+    for video in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        rank = loads.index(min(loads))
+        shares[rank].append(video)
+        loads[rank] += lengths[video]
+    return shares
+
+
+@LOOPS.register_module()
+class VideoTestLoop(BaseLoop):
+    """Tracks every video of a dataset once and scores it.
+
+    Each rank takes its share of the videos; there is no padding, and a rank without
+    videos is fine. A result leaves memory frame by frame: as a PNG in the colours of
+    the input's palette, and as numbers in the metrics. When a video is done its record
+    is written, and a rerun skips it if the fingerprint is the same. At the end numbers
+    alone are gathered, and rank 0 writes the summary.
+
+    Args:
+        runner: MMEngine's Runner; its model has ``track(video)``, which yields a
+            :class:`FrameResult` per frame in order.
+        dataloader: ``dict(dataset=...)``; an item of the dataset is a
+            :class:`VideoSample`, and ``weights()`` gives their numbers of frames.
+        evaluator: configs of metrics that have ``start``, ``update``, ``finish``,
+            ``compute_metrics`` and ``tables``.
+        out_dir: folder of the results, see :class:`ResultFolder`.
+        fingerprint: of the run, see :mod:`densecorr.engine.fingerprint`; None keeps no
+            records.
+        summary: what ``metrics.json`` says besides the numbers.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: dict,
+        evaluator: list[dict] | dict,
+        out_dir: str,
+        fingerprint: Mapping | None = None,
+        summary: Mapping | None = None,
+    ) -> None:
+        self.dataset: Any = DATASETS.build(dataloader['dataset'])
+        super().__init__(runner, self.dataset)  # a dict would become a DataLoader
+        configs = [evaluator] if isinstance(evaluator, Mapping) else evaluator
+        self.metrics: list[Any] = [METRICS.build(config) for config in configs]
+        for metric in self.metrics:
+            metric.dataset_meta = self.dataset.metainfo
+        self.folder = ResultFolder(out_dir, fingerprint)
+        self.summary = dict(summary or {})
+
+    def run(self) -> dict[str, float]:
+        """Track and score all videos; the metrics are returned on every rank.
+
+        Raises:
+            VideoError: a video cannot be evaluated; finished ones are kept.
+            ValueError: results of another run lie in the folder.
+        """
+        self.runner.call_hook('before_test')
+        self.runner.call_hook('before_test_epoch')
+        self.folder.open()
+        gather(None)  # nobody writes before all have checked the folder
+        share = deal_videos(self.dataset.weights(), get_world_size())[get_rank()]
+        self._log_share(len(share))
+        finished = {i: self.folder.load(self.dataset[i]) for i in share}
+        results = {i: found for i, found in finished.items() if found is not None}
+        self._run_share([i for i in share if i not in results], results)
+        gathered: dict[int, list[dict]] = {}
+        for part in gather(results):
+            gathered.update(part)
+        metrics = self._summarise(gathered) if get_rank() == 0 else {}
+        metrics = gather(metrics)[0]
+        self.runner.call_hook('after_test_epoch', metrics=metrics)
+        self.runner.call_hook('after_test')
+        return metrics
+
+    def _log_share(self, num_videos: int) -> None:
+        print_log(
+            f'world size {get_world_size()}: rank {get_rank()} has {num_videos} of '
+            f'{len(self.dataset)} videos, {torch.get_num_threads()} threads',
+            logger='current',
+        )
+
+    def _run_share(self, videos: list[int], results: dict[int, list[dict]]) -> None:
+        """Track and score ``videos``; adds to ``results``."""
+        if results:
+            print_log(f'{len(results)} videos are finished: skipped', logger='current')
+        weights = self.dataset.weights()
+        rank, world_size = get_rank(), get_world_size()
+        title = f'rank {rank} of {world_size}' if world_size > 1 else 'evaluating'
+        total = sum(weights[i] for i in videos)
+        with FrameProgress(total, title, visible=rank == 0) as progress:
+            for i in videos:
+                started, video = time.monotonic(), self.dataset[i]
+                self.folder.begin(video)
+                found = self.run_video(video, progress)
+                results[i] = self.folder.save(video, found)
+                seconds = format_seconds(time.monotonic() - started)
+                print_log(
+                    f'{video.name}: {video.num_frames} frames in {seconds} '
+                    f'({progress.line()})',
+                    logger='current',
+                )
+
+    @torch.inference_mode()
+    def run_video(
+        self, video: VideoSample, progress: FrameProgress | None = None
+    ) -> list[dict]:
+        """Track one video, write its PNGs, and return what each metric finished with.
+
+        Raises:
+            VideoError: it cannot be read, tracked or scored; names video and frame.
+        """
+        index = -1
+        for metric in self.metrics:
+            metric.start(video)
+        with LookAhead(video) as ahead:
+            try:
+                palette = ahead.read_labels(video.first_label_frames[0]).palette
+                for result in self._track(ahead):
+                    index = result.index
+                    path = self.folder.frame_path(video, index)
+                    write_label_map(path, result.label_map, palette)
+                    self._score(ahead, result)
+                    if progress is not None:
+                        progress.advance()
+            except (VideoError, OSError, MemoryError):
+                raise
+            except Exception as error:
+                following = video.frame_names[min(index + 1, video.num_frames - 1)]
+                raise VideoError(
+                    f'video {video.name!r}, frame {following!r}: {error}'
+                ) from error
+        return [metric.finish() for metric in self.metrics]
+
+    def _track(self, video: VideoSample) -> Iterator[FrameResult]:
+        """Results of the model; every frame once, in order."""
+        model = self.runner.model
+        model = model.module if is_model_wrapper(model) else model
+        model.eval()
+        expected = 0
+        for result in model.track(video):
+            if result.index != expected:
+                raise ValueError(
+                    f'the tracker gave frame {result.index} where {expected} is next.'
+                )
+            if result.label_map.shape != video.size:
+                raise ValueError(
+                    f'the tracker gave a label map of {result.label_map.shape}, the '
+                    f'frame has {video.size}.'
+                )
+            expected += 1
+            yield result
+        if expected != video.num_frames:
+            raise ValueError(
+                f'the tracker stopped after {expected} of {video.num_frames} frames.'
+            )
+
+    def _score(self, video: VideoSample, result: FrameResult) -> None:
+        target: np.ndarray | None = None
+        if result.index in video.label_frames:
+            target = video.read_labels(result.index).indices
+        for metric in self.metrics:
+            metric.update(result.index, result.label_map, target)
+
+    def _summarise(self, gathered: dict[int, list[dict]]) -> dict[str, float]:
+        """Compute the metrics over all videos and write the summary files."""
+        metrics: dict[str, float] = {}
+        for number, metric in enumerate(self.metrics):
+            results = [gathered[i][number] for i in sorted(gathered)]
+            values = metric.compute_metrics(results)
+            tables = metric.tables(results)
+            prefix = f'{type(metric).__name__}_' if metrics.keys() & values else ''
+            metrics.update({f'{prefix}{key}': value for key, value in values.items()})
+            for name, text in tables.items():
+                write_atomic(self.folder.path / f'{prefix}{name}', text)
+        weights = self.dataset.weights()
+        content = dict(
+            schema=METRICS_SCHEMA,
+            metrics=metrics,
+            dataset=self.dataset.metainfo,
+            num_videos=len(weights),
+            num_frames=sum(weights),
+            **self.summary,
+            fingerprint=self.folder.fingerprint,
+        )
+        self.folder.write_json('metrics.json', content)
+        return metrics
