@@ -1,1 +1,27 @@
-"""Evaluation functional."""
+"""Measures on arrays: no registry, file or model is needed to call them."""
+
+from densecorr.evaluation.functional.boundary import (
+    boundary_accuracy,
+    boundary_map,
+    boundary_tolerance,
+)
+from densecorr.evaluation.functional.davis import (
+    frame_scores,
+    match_objects,
+    pair_scores,
+    summarize,
+)
+from densecorr.evaluation.functional.region import region_similarity
+from densecorr.evaluation.functional.statistics import series_statistics
+
+__all__ = [
+    'boundary_accuracy',
+    'boundary_map',
+    'boundary_tolerance',
+    'frame_scores',
+    'match_objects',
+    'pair_scores',
+    'region_similarity',
+    'series_statistics',
+    'summarize',
+]
