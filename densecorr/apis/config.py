@@ -1,0 +1,231 @@
+"""Resolving a config: the task, the protocol, options, and the tracker they make."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import densecorr
+from densecorr.utils.suggest import suggest
+
+_TASK = 'task_'
+_NEW = 'new:'
+_TEST_FIELDS = ('test_dataset', 'test_evaluator', 'task')
+_PROTOCOLS = Path('_base_') / 'protocols'
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        FileNotFoundError: there is no such file; names the nearest configs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        near = difflib.get_close_matches(
+            path.as_posix(), [p.as_posix() for p in _config_files(path)], cutoff=0.4
+        )
+        hint = f' Did you mean {" or ".join(near)}?' if near else ''
+        raise FileNotFoundError(
+            f'There is no config {path}.{hint} Configs lie in configs/test and '
+            'configs/train.'
+        )
+    return Config.fromfile(str(path))
+
+
+def task_names(cfg: Config) -> list[str]:
+    """Tasks that a config offers: its keys ``task_<name>``."""
+    return sorted(key[len(_TASK) :] for key in cfg if key.startswith(_TASK))
+
+
+def apply_task(cfg: Config, task: str) -> Config:
+    """Lay ``cfg.task_<task>`` over the test fields; works on a copy.
+
+    A task names the dataset, the metrics, and the part of the protocol that it uses.
+
+    Raises:
+        KeyError: the config has no such task, or the task lacks a field.
+    """
+    cfg = copy.deepcopy(cfg)
+    known = task_names(cfg)
+    if task not in known:
+        raise KeyError(
+            f'{_name(cfg)} has no task {task!r}. {suggest(task, known)} Add '
+            f"'../_base_/tasks/{task}.py' to its _base_ to have it."
+        )
+    fields = cfg[_TASK + task]
+    missing = [field for field in _TEST_FIELDS if field not in fields]
+    if missing:
+        raise KeyError(
+            f'{_TASK}{task} of {_name(cfg)} lacks {missing}; a task has '
+            f'{list(_TEST_FIELDS)}.'
+        )
+    for field in fields:
+        cfg[field] = copy.deepcopy(fields[field])
+    return cfg
+
+
+def protocol_files(cfg: Config | None = None) -> dict[str, Path]:
+    """Known protocols by name: the files of ``_base_/protocols``.
+
+    They are looked for above the config, in the working directory, and in the
+    checkout; the first of a name counts.
+    """
+    roots: list[Path] = []
+    if cfg is not None and cfg.filename:
+        roots += list(Path(cfg.filename).resolve().parents)
+    roots += [
+        Path('configs'),
+        Path(densecorr.__file__).resolve().parents[1] / 'configs',
+    ]
+    files: dict[str, Path] = {}
+    for root in roots:
+        for path in sorted((root / _PROTOCOLS).glob('*.py')):
+            files.setdefault(path.stem, path)
+    return files
+
+
+def apply_protocol(cfg: Config, protocol: str) -> Config:
+    """Replace ``cfg.protocol`` by a known one, or by that of a file; works on a copy.
+
+    Args:
+        cfg: a config.
+        protocol: a name in ``configs/_base_/protocols``, or the path of a ``.py`` file
+            that defines ``protocol``.
+
+    Raises:
+        KeyError: no such protocol; names the known and the nearest ones.
+    """
+    known = protocol_files(cfg)
+    path = known.get(protocol)
+    if path is None and Path(protocol).suffix == '.py' and Path(protocol).is_file():
+        path = Path(protocol)
+    if path is None:
+        raise KeyError(
+            f'there is no protocol {protocol!r}. {suggest(protocol, known)} A path of '
+            'a .py file that defines `protocol` works too.'
+        )
+    source = Config.fromfile(str(path))
+    if 'protocol' not in source:
+        raise KeyError(f'{path} defines no `protocol`; it has {sorted(source)}.')
+    cfg = copy.deepcopy(cfg)
+    cfg.protocol = source.protocol
+    return cfg
+
+
+def apply_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
+    """Change fields of a config by dotted keys; works on a copy.
+
+    A key must exist in the config, so that a misspelt one is never ignored. The prefix
+    ``new:`` adds a key that the config does not have, for example
+    ``{'new:model.chunk': 4}``; the constructor that gets it still refuses names that
+    it does not know.
+
+    Raises:
+        KeyError: a key does not exist; names the nearest known ones.
+    """
+    cfg = copy.deepcopy(cfg)
+    for key, value in (options or {}).items():
+        path = key.removeprefix(_NEW)
+        if path == key:
+            _check_key(cfg, path)
+        cfg.merge_from_dict({path: value}, allow_list_keys=True)
+    return cfg
+
+
+def tracker_config(cfg: Config) -> dict[str, Any]:
+    """Config of the tracker that evaluates ``cfg.model`` by ``cfg.protocol``.
+
+    A model that is not a tracker, such as a method in training, is replaced by a
+    tracker of its backbone and its inputs.
+
+    Raises:
+        KeyError: the config lacks the model, its parts, or the protocol.
+    """
+    for field, file in (('model', 'models'), ('protocol', 'protocols')):
+        if field not in cfg:
+            raise KeyError(
+                f'{_name(cfg)} has no `{field}`. Add a file of _base_/{file} to its '
+                '_base_.'
+            )
+    model = cfg.model.to_dict()
+    if model.get('type') != 'VideoTracker':
+        missing = [part for part in ('backbone', 'inputs') if part not in model]
+        if missing:
+            raise KeyError(
+                f'model of {_name(cfg)} lacks {missing}; a tracker is made of '
+                "['backbone', 'inputs']."
+            )
+        model = {part: model[part] for part in ('backbone', 'inputs')}
+        model['type'] = 'VideoTracker'
+    return {**model, 'protocol': protocol_part(cfg)}
+
+
+def protocol_part(cfg: Config) -> dict[str, Any]:
+    """The protocol without the parts of other tasks.
+
+    Raises:
+        KeyError: the protocol says nothing about the task.
+    """
+    protocol, task = cfg.protocol.to_dict(), cfg.task
+    if task not in protocol:
+        known = sorted(k for k, v in protocol.items() if isinstance(v, dict))
+        raise KeyError(
+            f'protocol {protocol.get("name")!r} has no part for task {task!r}; it has '
+            f'{known}. Choose another --protocol.'
+        )
+    others = {k for k, v in protocol.items() if isinstance(v, dict) and k != task}
+    return {key: value for key, value in protocol.items() if key not in others}
+
+
+def _check_key(cfg: Config, key: str) -> None:
+    """Raise where the dotted ``key`` does not exist in ``cfg``."""
+    node: Any = cfg.to_dict()
+    for depth, part in enumerate(key.split('.')):
+        if isinstance(node, (list, tuple)):
+            if part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+                continue
+            known = [str(i) for i in range(len(node))]
+        else:
+            known = list(node) if isinstance(node, Mapping) else []
+            if part in known:
+                node = node[part]
+                continue
+        place = '.'.join(key.split('.')[:depth]) or 'the config'
+        paths = [path for path, _ in _paths(cfg.to_dict())]
+        near = [path for path in paths if path.endswith(f'.{key}')]
+        near = near or difflib.get_close_matches(key, paths, n=3, cutoff=0.6)
+        elsewhere = f' Or one of {near}?' if near else ''
+        raise KeyError(
+            f'--cfg-options {key}: {place} has no key {part!r}. {suggest(part, known)}'
+            f'{elsewhere} To add a key that is not in the config, write {_NEW}{key}.'
+        )
+
+
+def _paths(node: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Every dotted key below ``node`` with its value."""
+    items: Any = ()
+    if isinstance(node, Mapping):
+        items = node.items()
+    elif isinstance(node, (list, tuple)):
+        items = enumerate(node)
+    for key, value in items:
+        path = f'{prefix}.{key}' if prefix else str(key)
+        yield path, value
+        yield from _paths(value, path)
+
+
+def _config_files(near: Path) -> list[Path]:
+    """Config files of the folders in which a user may have meant one."""
+    roots = (Path('configs'), near.parent)
+    return sorted({p for r in roots if r.is_dir() for p in r.rglob('*.py')})
+
+
+def _name(cfg: Config) -> str:
+    return cfg.filename or 'the config'
