@@ -64,10 +64,23 @@ def test_prefix_rows_constants_and_transposition(rule):
     torch.testing.assert_close(back, out[:, 2:], rtol=0, atol=1e-6)
 
 
+def test_table_that_is_not_square():
+    weights = table(4)[:, :13]
+    assert interpolate_pos_embed(weights, (3, 4), None, 1, (3, 4)) is weights
+    for rule in ('size', 'scale_factor'):
+        out = interpolate_pos_embed(weights, (6, 5), rule, 1, (3, 4))
+        assert out.shape == (1, 31, 3)
+    # constant along columns stays constant along columns
+    weights[:, 1:] = torch.arange(3.0).repeat_interleave(4)[None, :, None]
+    out = interpolate_pos_embed(weights, (6, 5), 'scale_factor', 1, (3, 4))[:, 1:]
+    rows = out.reshape(6, 5, 3)
+    torch.testing.assert_close(rows, rows[:, :1].expand_as(rows))
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"6x9.*4x4.*pos_embed_rule.*'scale_factor'"):
         interpolate_pos_embed(table(4), (6, 9), None)
     with pytest.raises(ValueError, match=r"'bilinear', allowed are \('scale_factor'"):
         interpolate_pos_embed(table(4), (6, 9), 'bilinear')
-    with pytest.raises(ValueError, match=r'17 positions.*num_prefix'):
+    with pytest.raises(ValueError, match=r'17 positions.*4x4.*num_prefix'):
         interpolate_pos_embed(table(4), (6, 9), 'size', num_prefix=0)

@@ -14,7 +14,11 @@ _OFFSET = 0.1  # cells added before the division, facebookresearch/dino
 
 
 def interpolate_pos_embed(
-    table: Tensor, grid: tuple[int, int], rule: str | None, num_prefix: int = 1
+    table: Tensor,
+    grid: tuple[int, int],
+    rule: str | None,
+    num_prefix: int = 1,
+    table_grid: tuple[int, int] | None = None,
 ) -> Tensor:
     """Positional table of another grid, ``(1, p + s*s, c)`` to ``(1, p + h*w, c)``.
 
@@ -25,44 +29,47 @@ def interpolate_pos_embed(
     - ``'size'`` (timm, DINOv2 with registers): scale ``h / s``, antialiased kernel.
 
     Args:
-        table: learned table of a square grid, row-major, prefix rows first.
+        table: learned table, row-major, prefix rows first.
         grid: wanted ``(h, w)``. A table of that grid is returned as it is.
         rule: one of ``POS_EMBED_RULES``; None refuses every other grid.
         num_prefix: rows p of class and register tokens, kept unchanged.
+        table_grid: (h, w) of the table, None for a square one.
 
     Raises:
-        ValueError: the table is not square, or the rule is unknown or missing.
+        ValueError: the table does not have the stated grid, or the rule is unknown
+            or missing.
 
     Reference: Caron et al., ICCV 2021, arXiv:2104.14294. Official:
         facebookresearch/dino ``vision_transformer.py`` ``interpolate_pos_encoding``.
     """
-    side = math.isqrt(table.shape[1] - num_prefix)
-    if side * side != table.shape[1] - num_prefix:
+    positions = table.shape[1] - num_prefix
+    rows, cols = table_grid or (math.isqrt(positions), math.isqrt(positions))
+    if rows * cols != positions:
         raise ValueError(
-            f'a positional table of {table.shape[1] - num_prefix} positions (without '
-            f'{num_prefix} prefix rows) is not a square grid. Check num_prefix.'
+            f'a positional table of {positions} positions (without {num_prefix} prefix '
+            f'rows) is not a {rows}x{cols} grid. Check num_prefix and table_grid.'
         )
     if rule is not None and rule not in POS_EMBED_RULES:
         raise ValueError(
             f'pos_embed_rule is {rule!r}, allowed are {POS_EMBED_RULES} and None.'
         )
-    if grid == (side, side):
+    if tuple(grid) == (rows, cols):
         return table
     if rule is None:
         raise ValueError(
             f'the token grid is {grid[0]}x{grid[1]}, the positional table '
-            f'{side}x{side}, and pos_embed_rule is None. Set pos_embed_rule in the '
+            f'{rows}x{cols}, and pos_embed_rule is None. Set pos_embed_rule in the '
             "config: 'scale_factor' for DINO, TimeT, SMTC and CatMAE weights, 'size' "
             'for timm and DINOv2 weights.'
         )
     prefix, cells = table[:, :num_prefix], table[:, num_prefix:]
-    image = cells.reshape(1, side, side, -1).permute(0, 3, 1, 2)  # (1, c, s, s)
+    image = cells.reshape(1, rows, cols, -1).permute(0, 3, 1, 2)  # (1, c, h, w)
     if rule == 'scale_factor':
-        scale = ((grid[0] + _OFFSET) / side, (grid[1] + _OFFSET) / side)
+        scale = ((grid[0] + _OFFSET) / rows, (grid[1] + _OFFSET) / cols)
         image = F.interpolate(image, scale_factor=scale, mode='bicubic')
     else:
         image = F.interpolate(image, size=grid, mode='bicubic', antialias=True)
-    assert image.shape[-2:] == grid, (image.shape, grid)
+    assert image.shape[-2:] == tuple(grid), (image.shape, grid)
     return prefix_rows(prefix, image.flatten(2).transpose(1, 2))
 
 

@@ -2,5 +2,6 @@
 
 from densecorr.models.backbones.dul_net import DULNet
 from densecorr.models.backbones.resnet import ResNet
+from densecorr.models.backbones.timm_features import TimmFeatures
 
-__all__ = ['DULNet', 'ResNet']
+__all__ = ['DULNet', 'ResNet', 'TimmFeatures']
