@@ -1,5 +1,7 @@
 import torch
 
+from densecorr.ops.size_policy import resolve_size
+from densecorr.propagation.frames import resize_maps
 from densecorr.registry import MODELS
 
 from .replay import DEVICE, replay
@@ -31,3 +33,16 @@ def test_backbone(case):
         norm = network.get_submodule(str(name).removeprefix('fast_net.'))
         case.close(f'bn{i}_running_mean', norm.running_mean, atol=1e-5)
         case.close(f'bn{i}_running_var', norm.running_var, atol=1e-5)
+
+
+@replay('dul', 'resize', inputs=['frames', 'smallest'])
+def test_resize(case):
+    frames = case.tensor('frames')
+    plan = resolve_size(
+        tuple(frames.shape[-2:]),
+        short_side=case.smallest,
+        side_rounding='floor',
+        align_corners=True,
+    )
+    resized = resize_maps(frames, plan.resized_size, plan.align_corners)
+    case.close('resized', resized, atol=5e-5)
