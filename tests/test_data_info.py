@@ -9,6 +9,7 @@ from densecorr.utils.data_info import (
     data_info_names,
     find_root,
     load_data_info,
+    shortfall,
 )
 from tests.trees import write_davis_tree
 
@@ -125,3 +126,26 @@ def test_every_file_of_facts_parses_and_names_no_machine():
         assert info.name == path.stem
         assert all(not Path(root).is_absolute() for root in info.roots)
         assert json.loads(path.read_text())['licence']
+
+
+@pytest.mark.parametrize(
+    'frames, options, parts',
+    [
+        (dict(a=5, b=7), {}, []),
+        (dict(a=5), {}, ['1 of 2 sequences']),
+        (dict(a=5, x=3), {}, ['1 of 2 sequences and 1 others']),
+        (dict(a=5, b=6), {}, ['11 of 12 frames']),
+        (dict(a=5, b=5), dict(max_frames=5), ['first 5 frames']),
+        (dict(a=5, b=7), dict(max_frames=7), []),
+        (dict(a=5, b=7), dict(labels=dict(a=5, b=1)), ['6 of 12 annotations']),
+    ],
+)
+def test_shortfall_in_words(frames, options, parts):
+    facts = dict(a=SequenceInfo(5, 1), b=SequenceInfo(7, 1))
+    assert shortfall(facts, frames, **options) == parts
+
+
+def test_shortfall_where_counts_are_unknown():
+    facts = dict(a=SequenceInfo(None, None))
+    assert shortfall(facts, dict(a=9)) == []
+    assert shortfall(facts, dict(a=9), max_frames=9) == ['first 9 frames']

@@ -1,1 +1,5 @@
 """Datasets."""
+
+from densecorr.datasets.davis import DAVISDataset
+
+__all__ = ['DAVISDataset']

@@ -80,6 +80,43 @@ class DataInfo:
         return '\n'.join(lines)
 
 
+def shortfall(
+    facts: Mapping[str, SequenceInfo],
+    frames: Mapping[str, int],
+    labels: Mapping[str, int] | None = None,
+    max_frames: int | None = None,
+) -> list[str]:
+    """In words, how what is evaluated differs from the whole split.
+
+    Args:
+        facts: expected sequences of the split.
+        frames: sequence name to the number of its frames that are evaluated.
+        labels: sequence name to the number of its label maps, where each frame should
+            have one.
+        max_frames: the cut that was asked for.
+
+    Returns:
+        Parts such as ``'8 of 30 sequences'``; none where nothing is lacking.
+    """
+    own = [name for name in frames if name in facts]
+    others = len(frames) - len(own)
+    parts = []
+    if others or len(own) < len(facts):
+        extra = f' and {others} others' if others else ''
+        parts.append(f'{len(own)} of {len(facts)} sequences{extra}')
+    counted = {name: facts[name].frames or frames[name] for name in own}
+    expected, found = sum(counted.values()), sum(frames[name] for name in own)
+    unknown = SequenceInfo(None, None)
+    cut = [n for n in frames if frames[n] == max_frames != facts.get(n, unknown).frames]
+    if cut:
+        parts.append(f'first {max_frames} frames')
+    elif found != expected:
+        parts.append(f'{found} of {expected} frames')
+    if labels is not None and sum(labels.values()) != sum(frames.values()):
+        parts.append(f'{sum(labels.values())} of {sum(frames.values())} annotations')
+    return parts
+
+
 def data_info_names() -> list[str]:
     """Datasets that have a file of facts."""
     return sorted(path.stem for path in data_info_root().glob('*.json'))
