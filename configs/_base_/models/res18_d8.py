@@ -1,0 +1,9 @@
+"""Spa-then-Temp ResNet-18 at test: stride 8 without stem pool, layer3. LAB."""
+
+model = dict(
+    type='VideoTracker',
+    backbone=dict(
+        type='ResNet', depth=18, strides=(1, 2, 2, 1), out_indices=(2,), pool='none'
+    ),
+    inputs=dict(color='lab', mean=(50.0, 0.0, 0.0), std=(50.0, 127.0, 127.0)),
+)
