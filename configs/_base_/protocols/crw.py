@@ -1,0 +1,22 @@
+"""CRW (Jabri et al., NeurIPS 2020): the released test script of ajabri/videowalk."""
+
+protocol = dict(
+    name='crw',
+    revision=1,
+    published_stride=8,
+    source='ajabri/videowalk 047f3f4, code/test.py; DAVIS settings of its README',
+    davis=dict(
+        reader='opencv',
+        size=dict(rounding='nearest'),  # native where the network takes any size
+        resizer='opencv',
+        labels=dict(
+            encode='bilinear',
+            decode='bilinear',
+            decode_size='image',
+            first_output='decoded',
+        ),
+        context=dict(num_frames=20, first='global', repeat_first=True),
+        window=dict(shape='circle', radius=12, inclusive=False),
+        select=dict(topk=10, temperature=0.05),
+    ),
+)

@@ -1,0 +1,24 @@
+"""VFS (Xu & Wang, ICCV 2021), ResNet-18: VanillaTracker with a circle."""
+
+protocol = dict(
+    name='vfs',
+    revision=1,
+    published_stride=8,
+    source='xvjiarui/VFS 8e055cc, test_cfg of the ResNet-18 configs',
+    davis=dict(
+        reader='opencv',
+        size=dict(short_side=480, rounding='nearest'),
+        resizer='opencv',
+        labels=dict(
+            encode='nearest',
+            decode='bilinear',
+            decode_size='image',
+            stretch='channel',
+            first_output='resized',
+        ),
+        context=dict(num_frames=20, first='windowed'),
+        # neighbor_range 24: distance < 12 (36 for the published ResNet-50)
+        window=dict(shape='circle', radius=12, inclusive=False),
+        select=dict(topk=10, temperature=0.07),
+    ),
+)

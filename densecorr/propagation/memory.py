@@ -1,0 +1,124 @@
+"""Features and soft labels of the frames that can still be looked into."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from densecorr.ops.keys import Keys, rounding_norms
+from densecorr.ops.plan import parse_bytes
+
+
+class FrameMemory:
+    """A bank of frames with a place for each; places are used again.
+
+    Args:
+        capacity: frames kept at once; more places are made when needed.
+        max_bank: bound on the stored features, bytes or ``'2GB'``: features that do
+            not fit in float32 are kept in float16, then in float16 on disk (a
+            temporary file that vanishes with the process). ``None`` = no bound.
+        keep_norms: keep what a bfloat16 search needs to know of every frame.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        max_bank: int | str | None = None,
+        keep_norms: bool = False,
+    ) -> None:
+        self.capacity, self.keep_norms = max(1, capacity), keep_norms
+        self.max_bank = None if max_bank is None else parse_bytes(max_bank)
+        self.store = 'float32'
+        self._slots: dict[int, int] = {}
+        self._norms: dict[int, tuple[float, float]] = {}
+        self._feats: Tensor | None = None
+        self._labels: Tensor | None = None
+
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._slots
+
+    def add(self, frame: int, feats: Tensor, labels: Tensor) -> None:
+        """Keep a frame: ``(h, w, c)`` float32 features, ``(h * w, o)`` labels."""
+        if self._feats is None or self._labels is None:
+            self._allocate(feats, labels)
+        free = set(range(self.capacity)) - set(self._slots.values())
+        if not free:
+            self._grow(feats, labels)
+            free = {self.capacity - 1}
+        assert self._feats is not None and self._labels is not None
+        slot = self._slots[frame] = min(free)
+        self._feats[slot].copy_(feats)
+        n = len(labels)
+        self._labels[slot * n : (slot + 1) * n].copy_(labels)
+        if self.keep_norms:
+            self._norms[frame] = rounding_norms(self._feats[slot])
+
+    def keep(self, frames: Iterable[int]) -> None:
+        """Forget all frames but these."""
+        wanted = set(frames)
+        for frame in set(self._slots) - wanted:
+            del self._slots[frame]
+            self._norms.pop(frame, None)
+
+    def keys(self, entries: Mapping[int, tuple[int, int]]) -> Keys:
+        """Keys of a context: frame to (copies in the window, copies outside)."""
+        if self._feats is None:
+            raise ValueError('the memory is empty: start the propagation first.')
+        near, far = [0] * self.capacity, [0] * self.capacity
+        norms = [(0.0, 0.0)] * self.capacity
+        for frame, copies in entries.items():
+            slot = self._slots[frame]
+            near[slot], far[slot] = copies
+            norms[slot] = self._norms.get(frame, (0.0, 0.0))
+        kept = tuple(norms) if self.keep_norms else None
+        return Keys(self._feats, tuple(near), tuple(far), kept)
+
+    @property
+    def labels(self) -> Tensor:
+        """``(capacity * h * w, o)`` labels of all places, for ``propagate``."""
+        if self._labels is None:
+            raise ValueError('the memory is empty: start the propagation first.')
+        return self._labels
+
+    def _allocate(self, feats: Tensor, labels: Tensor) -> None:
+        shape = (self.capacity, *feats.shape)
+        numbers = self.capacity * feats.numel()
+        self.store = choose_store(numbers, self.max_bank)
+        if self.store == 'disk':
+            with tempfile.NamedTemporaryFile(prefix='densecorr-bank-') as file:
+                flat = torch.from_file(
+                    file.name, shared=True, size=numbers, dtype=torch.float16
+                )
+            self._feats = flat.view(shape)
+        else:
+            dtype = torch.float32 if self.store == 'float32' else torch.float16
+            self._feats = feats.new_empty(shape, dtype=dtype)
+        if self.store != 'float32':
+            print_log(
+                f'features of {self.capacity} frames exceed max_bank={self.max_bank} '
+                f'bytes in float32: kept as float16'
+                + (' on disk' if self.store == 'disk' else ''),
+                logger='current',
+            )
+        self._labels = labels.new_zeros(self.capacity * len(labels), labels.shape[1])
+
+    def _grow(self, feats: Tensor, labels: Tensor) -> None:
+        """One more place, for one more reference frame."""
+        old_feats, old_labels, places = self._feats, self._labels, self.capacity
+        assert old_feats is not None and old_labels is not None
+        self.capacity += 1
+        self._allocate(feats, labels)
+        assert self._feats is not None and self._labels is not None
+        self._feats[:places].copy_(old_feats)
+        self._labels[: len(old_labels)].copy_(old_labels)
+
+
+def choose_store(numbers: int, max_bank: int | None) -> str:
+    """``'float32'``, ``'float16'`` or ``'disk'`` for so many feature values."""
+    if max_bank is None or 4 * numbers <= max_bank:
+        return 'float32'
+    return 'float16' if 2 * numbers <= max_bank else 'disk'

@@ -1,0 +1,175 @@
+"""Online label propagation: one frame in, its soft labels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from densecorr.ops.keys import Keys
+from densecorr.ops.propagate import DEFAULT_MEMORY, Propagated, propagate
+from densecorr.ops.selection import Rule
+from densecorr.ops.window import Window
+
+from .context import Context
+from .memory import FrameMemory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the propagation may use; none of it changes a float32 result.
+
+    Args:
+        max_memory: bound on what the operator allocates beyond features and labels.
+        max_bank: bound on the stored features, see :class:`FrameMemory`.
+        method: ``'auto'``, ``'dense'`` or ``'windowed'``.
+        precision: ``'float32'`` or ``'bfloat16'`` with certificates.
+    """
+
+    max_memory: int | str = DEFAULT_MEMORY
+    max_bank: int | str | None = None
+    method: str = 'auto'
+    precision: str = 'float32'
+
+
+class LabelPropagator:
+    """Carries labels through a video, frame by frame, with constant memory.
+
+    Args:
+        context: frames that are looked into.
+        window: neighbourhood on the feature grid.
+        rule: top-k, temperature, ties, weights.
+        normalize: features get length 1 (cosine affinity).
+        hard: the most likely label is kept for later frames instead of soft ones.
+        limits: memory, method and precision.
+
+    Labels may appear in any frame (:meth:`step` with ``labels``): every frame that
+    brings new ones becomes a reference of its own for them, as in DUL.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        window: Window,
+        rule: Rule,
+        normalize: bool = True,
+        hard: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.context, self.window, self.rule = context, window, rule
+        self.normalize, self.hard = normalize, hard
+        self.limits = limits or Limits()
+        self.last: Propagated | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Forget everything: the next :meth:`step` is frame 0 of a new video."""
+        capacity = self.context.num_frames + 1 + len(self.context.long_memory)
+        self._memory = FrameMemory(
+            capacity, self.limits.max_bank, self.limits.precision == 'bfloat16'
+        )
+        self._references: dict[int, Tensor] = {}
+        self._time = 0
+
+    @torch.no_grad()
+    def step(
+        self,
+        feats: Tensor,
+        labels: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> Tensor:
+        """Soft labels of the next frame.
+
+        Args:
+            feats: ``(c, h, w)`` features.
+            labels: ``(o, h, w)`` soft labels given for this frame: of all objects in
+                the first frame that has any, of those that appear here later on.
+            present: ``(o,)`` bool, the labels for which this frame is the reference;
+                those with any weight by default.
+
+        Returns:
+            ``(o, h, w)`` float32.
+
+        Raises:
+            ValueError: the first frame comes without labels, or ``labels`` are on
+                another grid than ``feats``.
+        """
+        if labels is not None and labels.shape[1:] != feats.shape[1:]:
+            raise ValueError(
+                f'labels are on a {tuple(labels.shape[1:])} grid, features on '
+                f'{tuple(feats.shape[1:])}. Encode the labels at the feature size.'
+            )
+        if self._time == 0 and labels is None:
+            raise ValueError(
+                'frame 0 needs labels (zeros where no object is known yet): nothing '
+                'else says how many there are.'
+            )
+        unit = self._prepare(feats)
+        soft = self._propagated(unit, labels)
+        if labels is not None:
+            soft = self._with_new_labels(soft, labels.flatten(1).t().float(), present)
+        starts = list(self._references) or [self._time]
+        frames = [self.context.kept(self._time + 1, start) for start in starts]
+        self._memory.keep(set().union(*frames))
+        kept = _one_hot(soft) if self.hard else soft
+        self._memory.add(self._time, unit, kept)
+        self._time += 1
+        return soft.t().unflatten(1, feats.shape[1:])
+
+    def keys(self, reference: int = 0) -> Keys:
+        """The memory as the next frame will see it."""
+        return self._memory.keys(self.context.entries(self._time, reference))
+
+    @property
+    def memory_labels(self) -> Tensor:
+        """Soft labels that belong to :meth:`keys`, ``(m * h * w, o)``."""
+        return self._memory.labels
+
+    @property
+    def store(self) -> str:
+        """How features are stored: ``'float32'``, ``'float16'`` or ``'disk'``."""
+        return self._memory.store
+
+    def _prepare(self, feats: Tensor) -> Tensor:
+        feats = F.normalize(feats.float(), dim=0) if self.normalize else feats.float()
+        return feats.permute(1, 2, 0).contiguous()  # (h, w, c)
+
+    def _propagated(self, unit: Tensor, labels: Tensor | None) -> Tensor:
+        """``(n, o)``; zeros while no reference is known."""
+        limits, total = self.limits, None
+        for reference, present in self._references.items():
+            self.last = propagate(
+                unit,
+                self.keys(reference),
+                self._memory.labels,
+                self.window,
+                self.rule,
+                max_memory=limits.max_memory,
+                method=limits.method,
+                precision=limits.precision,
+            )
+            part = self.last.labels.flatten(0, 1)
+            if len(self._references) > 1:
+                part = part * present
+            total = part if total is None else total + part
+        if total is None:
+            count = len(labels) if labels is not None else self._memory.labels.shape[1]
+            total = unit.new_zeros(unit.shape[0] * unit.shape[1], count)
+        return total
+
+    def _with_new_labels(
+        self, soft: Tensor, labels: Tensor, present: Tensor | None
+    ) -> Tensor:
+        """Blend labels that appear here into the propagated ones (DUL, Sec. 8)."""
+        if present is None:
+            present = labels.sum(0) > 0
+        if bool(present.any()):
+            self._references[self._time] = present.to(soft.dtype)
+        share = labels.sum(1, keepdim=True)
+        return labels if self._time == 0 else (1 - share) * soft + share * labels
+
+
+def _one_hot(soft: Tensor) -> Tensor:
+    return F.one_hot(soft.argmax(1), soft.shape[1]).to(soft.dtype)

@@ -1,0 +1,152 @@
+"""A backbone and a protocol: a video in, a label map per frame out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from densecorr.ops.propagate import DEFAULT_MEMORY
+from densecorr.ops.size_policy import SizePlan
+from densecorr.registry import MODELS
+from densecorr.structures import FrameResult, VideoSample
+
+from .frames import FrameInput
+from .propagator import LabelPropagator, Limits
+from .protocol import Protocol
+
+
+@MODELS.register_module()
+class VideoTracker(nn.Module):
+    """Propagates the first labels of a video with the features of a backbone.
+
+    Args:
+        backbone: config of a backbone; the last of its maps is used.
+        inputs: ``color``, ``mean`` and ``std`` of :class:`FrameInput`.
+        protocol: one task of a protocol, see :class:`Protocol`.
+        max_memory: bound on what the operator allocates beyond features and labels.
+        max_bank: bound on the stored features; beyond it they are kept in float16,
+            then on disk, which changes numbers slightly.
+        precision: ``'float32'``, or ``'bfloat16'`` products with certificates.
+        method: ``'auto'``, ``'dense'`` or ``'windowed'``.
+        chunk: frames that pass the backbone together.
+
+    Reads ``frame_names``, ``read_frame``, ``read_labels``, ``first_label_frames`` of a
+    :class:`VideoSample`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        inputs: dict,
+        protocol: Mapping[str, Any],
+        max_memory: int | str = DEFAULT_MEMORY,
+        max_bank: int | str | None = None,
+        precision: str = 'float32',
+        method: str = 'auto',
+        chunk: int = 1,
+    ) -> None:
+        super().__init__()
+        if chunk < 1:
+            raise ValueError(f'chunk is {chunk}; it should be at least 1.')
+        self.backbone = MODELS.build(backbone)
+        self.protocol = Protocol.from_config(protocol)
+        self.inputs = FrameInput(
+            **inputs,
+            size=self.protocol.size,
+            resizer=self.protocol.resizer,
+            multiple=1 if self.backbone.any_size else self.backbone.stride,
+        )
+        self.chunk = chunk
+        self.propagator = LabelPropagator(
+            self.protocol.context,
+            self.protocol.window,
+            self.protocol.select,
+            self.protocol.normalize,
+            self.protocol.hard,
+            Limits(max_memory, max_bank, method, precision),
+        )
+
+    @torch.no_grad()
+    def features(self, frames: list[np.ndarray]) -> Tensor:
+        """``(b, c, h, w)`` features of ``(H, W, 3)`` uint8 RGB frames of one size."""
+        device = next(self.backbone.parameters()).device
+        images = torch.stack([self.inputs(frame) for frame in frames]).to(device)
+        return self.backbone(images)[-1]
+
+    def track(self, video: VideoSample) -> Iterator[FrameResult]:
+        """Label maps of all frames, in order, each as soon as it is known.
+
+        Frame 0 is given as the protocol writes it. Labels of later first-label frames
+        start objects there.
+        """
+        plan, codec = self.inputs.plan(*video.size), self.protocol.labels
+        ids, new_in = _objects(video)
+        self.propagator.start()
+        for index, feats in self._feature_stream(video):
+            labels, present, label_map = None, None, None
+            if index in new_in or index == 0:
+                label_map = _first_map(video, index)
+                labels = self._encode(label_map, ids, new_in, index, plan, feats)
+            if index and labels is not None:
+                new = new_in[index]
+                present = torch.tensor([n in new for n in ids], device=feats.device)
+            soft = self.propagator.step(feats, labels, present)
+            if index == 0 and label_map is not None:
+                result = codec.first_labels(label_map, soft, ids, plan)
+            else:
+                result = codec.to_labels(soft, ids, plan)
+            yield FrameResult(index, result)
+
+    def _encode(
+        self,
+        label_map: np.ndarray,
+        ids: list[int],
+        new_in: Mapping[int, set[int]],
+        index: int,
+        plan: SizePlan,
+        feats: Tensor,
+    ) -> Tensor:
+        """Soft labels of the ids that this frame brings; the others stay zero."""
+        new = new_in.get(index, set())
+        grid = (feats.shape[1], feats.shape[2])
+        soft = self.protocol.labels.to_soft(label_map, ids, plan, grid)
+        wanted = torch.tensor([number in new for number in ids])
+        return (soft * wanted[:, None, None]).to(feats.device)
+
+    def _feature_stream(self, video: VideoSample) -> Iterator[tuple[int, Tensor]]:
+        for start in range(0, video.num_frames, self.chunk):
+            end = min(start + self.chunk, video.num_frames)
+            frames = [video.read_frame(index) for index in range(start, end)]
+            yield from zip(range(start, end), self.features(frames), strict=True)
+
+
+def _first_map(video: VideoSample, index: int) -> np.ndarray:
+    if index in video.first_label_frames:
+        return video.read_labels(index).indices
+    return np.zeros(video.size, np.uint8)
+
+
+def _objects(video: VideoSample) -> tuple[list[int], dict[int, set[int]]]:
+    """All ids of a video (background first), and the frame that first shows each.
+
+    Background counts as known from the first frame with labels on.
+    """
+    seen: set[int] = set()
+    new_in: dict[int, set[int]] = {}
+    for index in video.first_label_frames:
+        found = {int(n) for n in np.unique(video.read_labels(index).indices)}
+        if not seen:
+            found.add(0)
+        if found - seen:
+            new_in[index] = found - seen
+        seen |= found
+    if not seen - {0}:
+        raise ValueError(
+            f'video {video.name!r} has no object in its first labels; there is nothing '
+            'to propagate. Give a first label map with at least one object.'
+        )
+    return sorted(seen), new_in
