@@ -1,1 +1,1 @@
-"""Evaluation."""
+"""Evaluation: ``functional`` measures arrays, ``metrics`` are what configs name."""

@@ -1,1 +1,5 @@
-"""Evaluation metrics."""
+"""Metrics: what the test loop feeds with predictions and asks for numbers."""
+
+from densecorr.evaluation.metrics.vos import VOSMetric
+
+__all__ = ['VOSMetric']
