@@ -192,9 +192,13 @@ class LabelCodec:
         channels = self.stretch == 'channel'
         channel, _ = upsample_argmax(soft, size, self.decode, channels)
         labels = table[channel.cpu()]
-        if not whole:
-            labels = plan.label_map_to_image(labels)
-        return labels.numpy()
+        if whole:
+            return labels.numpy()
+        if plan.align_corners:
+            return plan.label_map_to_image(labels).numpy()
+        # Pillow adds up coordinates in its own way, which decides pixels on the edge
+        # between two cells: the published results went through it.
+        return nearest_labels(plan.crop_maps(labels).numpy(), plan.image_size)
 
     def first_labels(
         self, label_map: np.ndarray, soft: Tensor, ids: list[int], plan: SizePlan
