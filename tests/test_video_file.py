@@ -69,6 +69,7 @@ def test_what_is_no_video_is_named(tmp_path, clip):
         VideoFile(clip).read(5)
 
 
+@pytest.mark.slow
 def test_real_clips():
     paths = sorted(CLIPS.glob('*.mp4'))
     if not paths:

@@ -207,7 +207,7 @@ class DAVISDataset:
             return list_frames(folder, ['.png'])
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(
-                f'Sequence {name!r} has frames but no annotations in {folder}: {error} '
+                f'Sequence {name!r} has frames but no usable annotations: {error} '
                 'Put them there, or leave the sequence out with sequences=[...].\n'
                 f'{self.info.instructions()}'
             ) from error

@@ -406,11 +406,14 @@ def test_sequence_without_annotations(root):
     folder = png(root, 'camel', 0).parent
     for path in folder.iterdir():
         path.unlink()
-    text = r"(?s)'camel' has .* no annotations in .*/camel: .*nothing.*sequences=.*http"
+    text = r"(?s)'camel' .* no usable annotations: .*/camel'.*nothing.*sequences=.*http"
     with pytest.raises(ValueError, match=text):
         DAVISDataset(root)
     folder.rmdir()
-    with pytest.raises(FileNotFoundError, match=text.replace('nothing', 'no folder')):
+    with pytest.raises(
+        FileNotFoundError,
+        match=text.replace(".*/camel'.*nothing", '.*no folder .*/camel'),
+    ):
         DAVISDataset(root)
 
 
