@@ -1,0 +1,1 @@
+"""Benchmarks, one module per part; tools/benchmark.py runs them."""
