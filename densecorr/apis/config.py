@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-import densecorr
+from densecorr.utils.paths import config_root
 from densecorr.utils.suggest import suggest
 
 _TASK = 'task_'
@@ -20,12 +20,15 @@ _PROTOCOLS = Path('_base_') / 'protocols'
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a config file.
+    """Read a config file; ``configs/...`` is also looked for where densecorr is.
 
     Raises:
         FileNotFoundError: there is no such file; names the nearest configs.
     """
     path = Path(path)
+    shipped = config_root().joinpath(*path.parts[1:])
+    if not path.is_file() and path.parts[:1] == ('configs',) and shipped.is_file():
+        path = shipped
     if not path.is_file():
         near = difflib.get_close_matches(
             path.as_posix(), [p.as_posix() for p in _config_files(path)], cutoff=0.4
@@ -73,16 +76,13 @@ def apply_task(cfg: Config, task: str) -> Config:
 def protocol_files(cfg: Config | None = None) -> dict[str, Path]:
     """Known protocols by name: the files of ``_base_/protocols``.
 
-    They are looked for above the config, in the working directory, and in the
-    checkout; the first of a name counts.
+    They are looked for above the config, in ``configs`` of the working directory, and
+    among the configs of densecorr; the first of a name counts.
     """
     roots: list[Path] = []
     if cfg is not None and cfg.filename:
         roots += list(Path(cfg.filename).resolve().parents)
-    roots += [
-        Path('configs'),
-        Path(densecorr.__file__).resolve().parents[1] / 'configs',
-    ]
+    roots += [Path('configs'), config_root()]
     files: dict[str, Path] = {}
     for root in roots:
         for path in sorted((root / _PROTOCOLS).glob('*.py')):
@@ -167,7 +167,7 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
 
 
 def protocol_part(cfg: Config) -> dict[str, Any]:
-    """The protocol without the parts of other tasks.
+    """What the protocol says about the task.
 
     Raises:
         KeyError: the protocol says nothing about the task.
@@ -179,8 +179,39 @@ def protocol_part(cfg: Config) -> dict[str, Any]:
             f'protocol {protocol.get("name")!r} has no part for task {task!r}; it has '
             f'{known}. Choose another --protocol.'
         )
-    others = {k for k, v in protocol.items() if isinstance(v, dict) and k != task}
-    return {key: value for key, value in protocol.items() if key not in others}
+    return protocol[task]
+
+
+def print_form(
+    config: str | Path,
+    task: str | None = None,
+    protocol: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """The text of a config with task, protocol and options applied."""
+    return resolve(config, task, protocol, options).pretty_text
+
+
+def resolve(
+    config: str | Path,
+    task: str | None = None,
+    protocol: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read a config and apply task, protocol and options.
+
+    The protocol names the decoder of the images, so the dataset of the task gets it.
+    """
+    cfg = load_config(config)
+    if protocol is not None:
+        cfg = apply_protocol(cfg, protocol)
+    if task is None:
+        return apply_options(cfg, options)
+    cfg = apply_options(apply_task(cfg, task), options)
+    reader = protocol_part(cfg).get('reader') if 'protocol' in cfg else None
+    if reader is not None:
+        cfg.test_dataset.reader = reader
+    return cfg
 
 
 def _check_key(cfg: Config, key: str) -> None:

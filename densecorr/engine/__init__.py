@@ -1,1 +1,5 @@
-"""Engine."""
+"""Running: process groups, the test loop, fingerprints and result folders."""
+
+from densecorr.engine.test_loop import VideoTestLoop
+
+__all__ = ['VideoTestLoop']

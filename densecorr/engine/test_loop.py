@@ -19,6 +19,7 @@ from densecorr.engine.progress import FrameProgress, format_seconds
 from densecorr.engine.records import ResultFolder
 from densecorr.registry import DATASETS, LOOPS, METRICS
 from densecorr.structures import FrameResult, VideoSample
+from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
 from densecorr.utils.images import write_label_map
 
@@ -65,8 +66,8 @@ class VideoTestLoop(BaseLoop):
         evaluator: configs of metrics that have ``start``, ``update``, ``finish``,
             ``compute_metrics`` and ``tables``.
         out_dir: folder of the results, see :class:`ResultFolder`.
-        fingerprint: of the run, see :mod:`densecorr.engine.fingerprint`; None keeps no
-            records.
+        fingerprint: of the run, see :mod:`densecorr.engine.fingerprint`, without the
+            weights and the videos, which are added; None keeps no records.
         summary: what ``metrics.json`` says besides the numbers.
     """
 
@@ -85,8 +86,9 @@ class VideoTestLoop(BaseLoop):
         self.metrics: list[Any] = [METRICS.build(config) for config in configs]
         for metric in self.metrics:
             metric.dataset_meta = self.dataset.metainfo
-        self.folder = ResultFolder(out_dir, fingerprint)
+        self.out_dir, self.fingerprint = out_dir, fingerprint
         self.summary = dict(summary or {})
+        self.content: dict[str, Any] = {}  # of metrics.json, on every rank
 
     def run(self) -> dict[str, float]:
         """Track and score all videos; the metrics are returned on every rank.
@@ -97,6 +99,7 @@ class VideoTestLoop(BaseLoop):
         """
         self.runner.call_hook('before_test')
         self.runner.call_hook('before_test_epoch')
+        self.folder = ResultFolder(self.out_dir, self._fingerprint())
         self.folder.open()
         gather(None)  # nobody writes before all have checked the folder
         share = deal_videos(self.dataset.weights(), get_world_size())[get_rank()]
@@ -107,11 +110,23 @@ class VideoTestLoop(BaseLoop):
         gathered: dict[int, list[dict]] = {}
         for part in gather(results):
             gathered.update(part)
-        metrics = self._summarise(gathered) if get_rank() == 0 else {}
-        metrics = gather(metrics)[0]
+        content = self._summarise(gathered) if get_rank() == 0 else {}
+        self.content = gather(content)[0]
+        metrics = self.content['metrics']
         self.runner.call_hook('after_test_epoch', metrics=metrics)
         self.runner.call_hook('after_test')
         return metrics
+
+    def _fingerprint(self) -> dict | None:
+        """The given fingerprint and a hash of the weights that are in the model."""
+        if self.fingerprint is None:
+            return None
+        weights = hash_tensors(self._model().state_dict())
+        return {**self.fingerprint, 'weights': weights}
+
+    def _model(self) -> Any:
+        model = self.runner.model
+        return model.module if is_model_wrapper(model) else model
 
     def _log_share(self, num_videos: int) -> None:
         print_log(
@@ -174,9 +189,7 @@ class VideoTestLoop(BaseLoop):
 
     def _track(self, video: VideoSample) -> Iterator[FrameResult]:
         """Results of the model; every frame once, in order."""
-        model = self.runner.model
-        model = model.module if is_model_wrapper(model) else model
-        model.eval()
+        model = self._model().eval()
         expected = 0
         for result in model.track(video):
             if result.index != expected:
@@ -202,7 +215,7 @@ class VideoTestLoop(BaseLoop):
         for metric in self.metrics:
             metric.update(result.index, result.label_map, target)
 
-    def _summarise(self, gathered: dict[int, list[dict]]) -> dict[str, float]:
+    def _summarise(self, gathered: dict[int, list[dict]]) -> dict[str, Any]:
         """Compute the metrics over all videos and write the summary files."""
         metrics: dict[str, float] = {}
         for number, metric in enumerate(self.metrics):
@@ -224,4 +237,4 @@ class VideoTestLoop(BaseLoop):
             fingerprint=self.folder.fingerprint,
         )
         self.folder.write_json('metrics.json', content)
-        return metrics
+        return content

@@ -123,7 +123,7 @@ def test_tracker_config_takes_the_protocol_of_the_task(cfg):
         type='VideoTracker',
         backbone=dict(type='ResNet', depth=18),
         inputs=dict(color='rgb'),
-        protocol=dict(name='a', revision=1, davis=dict(select=dict(topk=5))),
+        protocol=dict(select=dict(topk=5)),
     )
 
 

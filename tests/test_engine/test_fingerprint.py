@@ -29,9 +29,7 @@ def test_canonical_survives_json():
 
 
 def test_canonical_refuses_objects():
-    with pytest.raises(
-        TypeError, match=r'cannot be part of a fingerprint.*Use'
-    ):
+    with pytest.raises(TypeError, match=r'cannot be part of a fingerprint.*Use'):
         canonical(dict(a=object()))
 
 

@@ -2,16 +2,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from densecorr.engine.look_ahead import LookAhead, VideoError
 from densecorr.engine.progress import FrameProgress, format_seconds
 from densecorr.engine.test_loop import VideoTestLoop, deal_videos
 from densecorr.registry import LOOPS
+from densecorr.utils.checkpoints import hash_tensors
 
 from .fakes import FakeTracker, fake_runner, fake_video
 
-FINGERPRINT = dict(weights='abc', protocol=dict(name='crw', context=20))
+FINGERPRINT = dict(task='davis', protocol=dict(name='crw', context=20))
 
 
 def make_loop(out, videos=None, fingerprint=None, broken=None):
@@ -86,7 +88,7 @@ def test_loop_writes_results_numbers_and_summary(tmp_path):
     content = json.loads((tmp_path / 'metrics.json').read_text())
     assert content['metrics'] == metrics
     assert (content['schema'], content['task']) == (1, 'davis')
-    assert content['fingerprint'] == FINGERPRINT
+    assert content['fingerprint'] == {**FINGERPRINT, 'weights': hash_tensors({})}
     assert (content['num_videos'], content['num_frames']) == (2, 6)
 
 
@@ -101,6 +103,14 @@ def test_rerun_skips_finished_videos_and_writes_the_same_bytes(tmp_path):
     loop.run()
     assert loop.runner.model.seen == ['b']
     assert files_of(tmp_path) == before
+
+
+def test_other_weights_stop_the_run(tmp_path):
+    make_loop(tmp_path).run()
+    loop = make_loop(tmp_path)
+    loop.runner.model.register_buffer('scale', torch.ones(1))
+    with pytest.raises(ValueError, match=r"was made by another run: weights was '"):
+        loop.run()
 
 
 def test_missing_png_makes_a_video_unfinished(tmp_path):
@@ -120,7 +130,7 @@ def test_more_videos_may_be_added(tmp_path):
 
 def test_other_fingerprint_stops_and_names_the_field(tmp_path):
     make_loop(tmp_path).run()
-    other = dict(weights='abc', protocol=dict(name='crw', context=7))
+    other = dict(task='davis', protocol=dict(name='crw', context=7))
     loop = make_loop(tmp_path, fingerprint=other)
     with pytest.raises(ValueError, match=r'protocol\.context was 20 .* is 7 now.*over'):
         loop.run()
@@ -138,7 +148,7 @@ def test_other_input_stops_before_anything_is_computed(tmp_path):
 def test_without_fingerprint_nothing_is_skipped(tmp_path):
     for _ in range(2):
         loop = make_loop(tmp_path)
-        loop.folder.fingerprint = None
+        loop.fingerprint = None
         loop.run()
         assert loop.runner.model.seen == ['a', 'b']
     assert not (tmp_path / 'records/a.json').exists()

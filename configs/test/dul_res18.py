@@ -1,0 +1,9 @@
+"""DUL ResNet-18 by DUL's protocol."""
+
+_base_ = [
+    '../_base_/models/dul_res18.py',
+    '../_base_/protocols/dul.py',
+    '../_base_/tasks/davis.py',
+    '../_base_/tasks/davis16.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,9 @@
+"""Spa-then-Temp ResNet-18 at stride 8 by its own protocol."""
+
+_base_ = [
+    '../_base_/models/res18_d8.py',
+    '../_base_/protocols/spa_then_temp.py',
+    '../_base_/tasks/davis.py',
+    '../_base_/tasks/davis16.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,9 @@
+"""VFS ResNet-18 by VFS' protocol."""
+
+_base_ = [
+    '../_base_/models/vfs_res18.py',
+    '../_base_/protocols/vfs.py',
+    '../_base_/tasks/davis.py',
+    '../_base_/tasks/davis16.py',
+    '../_base_/default_runtime.py',
+]

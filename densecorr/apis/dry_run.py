@@ -1,0 +1,201 @@
+"""What an evaluation would cost, without writing anything."""
+
+from __future__ import annotations
+
+import copy
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from densecorr.apis.config import resolve, tracker_config
+from densecorr.apis.evaluate import check_checkpoint, load_weights, seed_of
+from densecorr.engine.launch import start_processes, stop_processes
+from densecorr.engine.progress import format_seconds
+from densecorr.ops.window import Window
+from densecorr.propagation.context import Context
+from densecorr.registry import DATASETS, MODELS
+from densecorr.structures import VideoSample
+
+_GIGA = 1e9
+_MEGABYTE = 2**20
+_PROBED = 4  # frames that are tracked to measure the speed
+_FLOAT_BYTES = 4
+
+
+def estimate(
+    config: str | Path,
+    task: str,
+    checkpoint: str | None,
+    *,
+    timed: bool = True,
+    protocol: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    source: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    tf32: bool = False,
+) -> dict[str, Any]:
+    """Frames, GFLOP, time and memory of an evaluation by one process like this one.
+
+    The speed is measured on the first frames of the first video and scaled by the
+    number of operations: the context of later frames is longer. Decoding, scoring and
+    writing are not counted.
+
+    Args:
+        config: as in :func:`densecorr.apis.evaluate.evaluate`, like the others.
+        task: of the config.
+        checkpoint: loaded where ``timed``, so that a bad one is found now.
+        timed: measure; otherwise no frame is computed and time and memory are None.
+        protocol: that replaces the config's.
+        cfg_options: changes of the config.
+        source: format of the checkpoint.
+        device: to compute on.
+        threads: to compute with.
+        tf32: allow TF32 on a GPU.
+
+    Returns:
+        ``videos``, ``frames``, ``gflop_features``, ``gflop_propagation`` (scores inside
+        the window), ``seconds``, ``memory_mb``.
+    """
+    cfg = resolve(config, task, protocol, cfg_options)
+    checkpoint = check_checkpoint(checkpoint)
+    processes = start_processes(device, threads, tf32, seed_of(cfg))
+    try:
+        dataset: Any = DATASETS.build(cfg.test_dataset)
+        tracker: Any = MODELS.build(tracker_config(cfg)).to(processes.device).eval()
+        videos = [dataset[i] for i in range(len(dataset))]
+        works = [video_flops(tracker, video) for video in videos]
+        totals = [sum(part) for part in zip(*works, strict=True)]
+        found: dict[str, Any] = dict(
+            videos=len(videos),
+            frames=sum(video.num_frames for video in videos),
+            gflop_features=totals[0] / _GIGA,
+            gflop_propagation=totals[1] / _GIGA,
+            seconds=None,
+            memory_mb=None,
+            note=dataset.metainfo.get('note', ''),
+        )
+        if timed:
+            load_weights(tracker, checkpoint, source, processes)
+            found.update(_measure(tracker, videos[0], totals))
+    finally:
+        stop_processes()
+    return found
+
+
+def format_estimate(found: Mapping[str, Any]) -> str:
+    """What :func:`estimate` returned, as lines for the screen."""
+    lines = [
+        f'videos       {found["videos"]}',
+        f'frames       {found["frames"]}',
+        f'features     {found["gflop_features"]:.1f} GFLOP',
+        f'propagation  {found["gflop_propagation"]:.1f} GFLOP inside the window',
+    ]
+    if found['seconds'] is not None:
+        lines += [
+            f'time         about {format_seconds(found["seconds"])} on one process',
+            f'memory       about {found["memory_mb"]:.0f} MB',
+        ]
+    return '\n'.join([*lines, found['note']] if found['note'] else lines)
+
+
+def video_flops(tracker: Any, video: VideoSample) -> tuple[float, float]:
+    """Operations of the features and of the propagation of a video, both in FLOP."""
+    size = tracker.inputs.plan(*video.size).input_size
+    per_frame, (channels, h, w) = backbone_flops(tracker.backbone, size)
+    protocol = tracker.protocol
+    scores = context_scores(protocol.context, protocol.window, (h, w), video.num_frames)
+    return per_frame * video.num_frames, 2.0 * channels * scores
+
+
+def backbone_flops(
+    backbone: torch.nn.Module, size: tuple[int, int]
+) -> tuple[float, tuple[int, int, int]]:
+    """FLOP of one image of ``size`` (H, W), and the shape (c, h, w) of its features.
+
+    Nothing is computed: the network runs on tensors without data.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        meta = copy.deepcopy(backbone).to('meta')
+        maps = meta(torch.empty(1, 3, *size, device='meta'))
+    channels, h, w = maps[-1].shape[1:]
+    return float(counter.get_total_flops()), (channels, h, w)
+
+
+def context_scores(
+    context: Context, window: Window, grid: tuple[int, int], num_frames: int
+) -> int:
+    """Pairs of a query and an allowed key over the frames of a video."""
+    everywhere = (grid[0] * grid[1]) ** 2
+    inside = window_scores(window, grid)
+
+    @cache
+    def of_counts(near: int, far: int) -> int:
+        return near * inside + far * everywhere
+
+    total = 0
+    for t in range(1, num_frames):
+        entries = context.entries(t).values()
+        near = sum(bool(copies) for copies, _ in entries)
+        total += of_counts(near, sum(bool(copies) for _, copies in entries))
+    return total
+
+
+def window_scores(window: Window, grid: tuple[int, int]) -> int:
+    """Pairs of a query and a key of one frame that the window allows."""
+    h, w = grid
+    dy = torch.arange(1 - h, h)[:, None]
+    dx = torch.arange(1 - w, w)[None]
+    pairs = (h - dy.abs()) * (w - dx.abs())  # (2h-1, 2w-1) pairs with this offset
+    return int(pairs[window.contains(dy, dx)].sum())
+
+
+def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str, float]:
+    """Seconds and megabytes of work ``totals``, from the first frames of a video."""
+    count = min(_PROBED, video.num_frames)
+    known = tuple(i for i in video.first_label_frames if i < count)
+    probe = replace(
+        video,
+        frame_names=video.frame_names[:count],
+        label_frames=tuple(i for i in video.label_frames if i < count),
+        first_label_frames=known,
+    )
+    frame = video.read_frame(0)
+    times = [_timed(lambda: tracker.features([frame])) for _ in range(count)]
+    features = statistics.median(times)
+    both = _timed(lambda: list(tracker.track(probe)))
+    work = video_flops(tracker, probe)
+    propagation = max(both - count * features, 0.0)
+    seconds = totals[0] * count * features / work[0]
+    seconds += totals[1] * propagation / work[1] if work[1] else 0.0
+    kept = tracker.protocol.context.num_frames + 1
+    size = tracker.inputs.plan(*video.size).input_size
+    channels, h, w = backbone_flops(tracker.backbone, size)[1]
+    bank = max(0, kept - count) * channels * h * w * _FLOAT_BYTES
+    return dict(seconds=seconds, memory_mb=(_peak_bytes() + bank) / _MEGABYTE)
+
+
+@torch.inference_mode()
+def _timed(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _peak_bytes() -> float:
+    """Peak memory of this process: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return float(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == 'darwin' else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

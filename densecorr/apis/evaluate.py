@@ -1,0 +1,258 @@
+"""From a config, a task and a checkpoint to numbers, result files and a report."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from densecorr.apis.config import (
+    protocol_part,
+    resolve,
+    tracker_config,
+)
+from densecorr.apis.report import write_report
+from densecorr.convert import load_backbone
+from densecorr.engine.fingerprint import code_version
+from densecorr.engine.launch import (
+    Processes,
+    available_cores,
+    gather,
+    start_processes,
+    stop_processes,
+)
+from densecorr.engine.records import ResultFolder
+from densecorr.registry import MODELS
+from densecorr.utils.files import write_atomic
+
+_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler')
+_runs = itertools.count()  # names of loggers: several runs in one process
+
+
+def evaluate(
+    config: str | Path,
+    task: str,
+    checkpoint: str | None,
+    out: str | Path | None = None,
+    *,
+    protocol: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    source: str | None = None,
+    overwrite: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    tf32: bool = False,
+) -> dict[str, Any]:
+    """Evaluate a checkpoint; under torchrun every process calls this.
+
+    Args:
+        config: config file.
+        task: a task of the config, for example ``'davis'``.
+        checkpoint: path, https address, ``timm:NAME``, ``torchvision:NAME`` or
+            ``random``, which must be said.
+        out: folder of the results; default ``work_dirs/<config>/<task>``, with
+            ``-<protocol>`` where another protocol than the config's is asked for.
+        protocol: name or file of a protocol that replaces the config's.
+        cfg_options: changes of the config by dotted key.
+        source: format of the checkpoint; recognised where None.
+        overwrite: remove the results that lie in ``out`` and start anew.
+        device: ``'cpu'`` or ``'cuda'``; CUDA where there is one.
+        threads: compute threads per process; default cores / processes.
+        tf32: allow TF32 on a GPU.
+
+    Returns:
+        the content of ``metrics.json``, the folder ``out``, and whether this process
+        ``is_first`` among those of the run.
+
+    Raises:
+        ValueError: no checkpoint; results of another run in ``out``; bad options.
+        KeyError: unknown task, protocol or option.
+        FileNotFoundError: no config, dataset or checkpoint.
+        VideoError: a video cannot be evaluated; finished ones are kept.
+    """
+    cfg = resolve(config, task, protocol, cfg_options)
+    folder = ResultFolder(out or default_out(config, task, protocol, cfg))
+    checkpoint = check_checkpoint(checkpoint)
+    started = time.time()
+    processes = start_processes(device, threads, tf32, seed_of(cfg))
+    try:
+        if processes.local_rank == 0:
+            prepare_folder(folder, overwrite)
+        gather(None)
+        runner = build_runner(cfg, task, folder.path, processes)
+        load_weights(runner.model, checkpoint, source, processes)
+        runner.test()
+        content = runner.test_loop.content
+        if processes.is_first:
+            write_atomic(folder.path / 'config.py', cfg.pretty_text)
+            write_report(folder.path, content, runner.test_loop.dataset)
+            facts = run_facts(processes, started, config, checkpoint)
+            folder.write_json('run.json', facts)
+            print_log(f'results: {folder.path}', logger='current')
+        gather(None)
+    finally:
+        stop_processes()
+    return {**content, 'out': str(folder.path), 'is_first': processes.is_first}
+
+
+def default_out(
+    config: str | Path, task: str, protocol: str | None, cfg: Config
+) -> Path:
+    """``work_dirs/<config>/<task>``, ``-<protocol>`` added where one was asked for."""
+    suffix = f'-{cfg.protocol.name}' if protocol else ''
+    return Path('work_dirs') / Path(config).stem / f'{task}{suffix}'
+
+
+def seed_of(cfg: Config) -> int:
+    """The seed of a config, 0 where it has none."""
+    return cfg.get('randomness', {}).get('seed') or 0
+
+
+def check_checkpoint(checkpoint: str | None) -> str:
+    """Refuse to evaluate random weights by accident."""
+    if not checkpoint:
+        raise ValueError(
+            'no checkpoint was given. Name a file, an https address, timm:NAME or '
+            "torchvision:NAME; to evaluate random weights on purpose, say 'random'."
+        )
+    return checkpoint
+
+
+def prepare_folder(folder: ResultFolder, overwrite: bool) -> None:
+    """Empty the folder if asked to; remove what a killed run left half-written."""
+    if overwrite:
+        folder.clear()
+    folder.remove_torn_files()
+
+
+def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Runner:
+    """MMEngine's Runner around a tracker, with the log in ``<out>/logs``.
+
+    The process group exists already, so the launcher is ``'none'``: the Runner then
+    finds ranks in the group, and wraps no model in DDP, which evaluation does not
+    need. Its default hooks time and log training batches, so they are left out.
+    """
+    model = MODELS.build(tracker_config(cfg))
+    settings = {
+        key: value
+        for key, value in cfg.test_dataset.to_dict().items()
+        if key not in ('root', 'sequences')  # which videos is seen in their records
+    }
+    fingerprint = dict(
+        task=cfg.task,
+        model={k: v for k, v in tracker_config(cfg).items() if k != 'protocol'},
+        protocol=dict(
+            name=cfg.protocol.name,
+            revision=cfg.protocol.get('revision'),
+            **{cfg.task: protocol_part(cfg)},
+        ),
+        dataset=settings,
+        metrics=cfg.test_evaluator,
+        tf32=processes.tf32,
+        code=code_version(),
+    )
+    loop = dict(
+        type='VideoTestLoop',
+        out_dir=str(out),
+        fingerprint=fingerprint,
+        summary=dict(
+            task=task,
+            config=Path(cfg.filename).stem,
+            protocol=describe_protocol(cfg, model.backbone.stride),
+        ),
+    )
+    runner = Runner(
+        model=model,
+        work_dir=str(out / 'logs'),
+        test_dataloader=dict(dataset=cfg.test_dataset),
+        test_evaluator=cfg.test_evaluator,
+        test_cfg=loop,
+        default_hooks={**dict.fromkeys(_HOOKS), 'checkpoint': None},
+        custom_hooks=cfg.get('test_hooks'),
+        default_scope=cfg.get('default_scope', 'densecorr'),
+        randomness=dict(seed=seed_of(cfg)),
+        log_level=cfg.get('log_level', 'INFO'),
+        experiment_name=f'{Path(cfg.filename).stem}-{task}-{next(_runs)}',
+        cfg=cfg,
+    )
+    runner.model.to(processes.device)  # the Runner takes CUDA wherever there is one
+    return runner
+
+
+def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
+    """Name and revision of the protocol, and a note where the stride is not its own."""
+    protocol = cfg.protocol
+    published = protocol.get('published_stride', stride)
+    note = ''
+    if published != stride:
+        note = (
+            f'protocol {protocol.name} was published at stride {published}, this run '
+            f'has stride {stride}'
+        )
+    return dict(
+        name=protocol.name,
+        revision=protocol.get('revision'),
+        published_stride=published,
+        stride=stride,
+        note=note,
+    )
+
+
+def load_weights(
+    model: Any, checkpoint: str, source: str | None, processes: Processes
+) -> None:
+    """Load the backbone strictly; on each machine the first process fetches files."""
+    for first in (True, False):
+        if (processes.local_rank == 0) == first:
+            report = load_backbone(model.backbone, checkpoint, source)
+            print_log(f'{checkpoint}\n{report}', logger='current')
+        gather(None)
+    if checkpoint == 'random':
+        print_log('random weights, as asked for', 'current', logging.WARNING)
+
+
+def run_facts(
+    processes: Processes, started: float, config: str | Path, checkpoint: str
+) -> dict[str, Any]:
+    """What differs between equal runs: time, host, command, processes."""
+    return dict(
+        command=list(sys.argv),
+        folder=str(Path.cwd()),
+        config=str(config),
+        checkpoint=checkpoint,
+        started=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(started)),
+        seconds=round(time.time() - started, 1),
+        host=platform.node(),
+        system=platform.platform(),
+        python=platform.python_version(),
+        device=str(processes.device),
+        world_size=processes.world_size,
+        threads=processes.threads,
+        cores=available_cores(),
+        nodes=int(os.environ.get('NNODES', '1')),
+        **code_version(),
+    )
+
+
+def options_of_dataset(
+    root: str | None = None,
+    sequences: Sequence[str] | None = None,
+    max_frames: int | None = None,
+) -> dict[str, Any]:
+    """Config options for the arguments of a dataset that the command line names."""
+    values = dict(root=root, sequences=sequences, max_frames=max_frames)
+    return {
+        f'new:test_dataset.{key}': value
+        for key, value in values.items()
+        if value is not None
+    }
