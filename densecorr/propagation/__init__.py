@@ -1,1 +1,5 @@
 """Propagation."""
+
+from densecorr.propagation.tracker import VideoTracker
+
+__all__ = ['VideoTracker']
