@@ -1,9 +1,11 @@
 import itertools
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from densecorr.ops.size_policy import fit_multiple, resolve_size
+from densecorr.ops.size_policy import SizePlan, fit_multiple, resolve_size
 
 SIZES = [(480, 854), (854, 480), (480, 910), (480, 1152), (97, 97), (61, 200), (7, 5)]
 POLICIES = [
@@ -105,6 +107,23 @@ def test_label_maps_come_back_at_the_image_size(size, policy):
     border = int((label_map[0] == 1).sum())
     centre = plan.to_image(torch.tensor([plan.resized_size[1] // 2 - 0.5, 0.0]))[0]
     assert abs(border - (centre.item() + 0.5)) <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize('width', [854, 910, 1152, 97, 333])
+@pytest.mark.parametrize('resized', [832, 848, 896, 480, 64])
+def test_label_maps_come_back_like_pillow(width, resized):
+    """Also where a centre falls on the border between two pixels (854 to 832)."""
+    plan = SizePlan((5, width), (3, resized), (3, resized))
+    columns = np.tile(np.arange(resized, dtype=np.int32), (3, 1))
+    expected = Image.fromarray(columns).resize((width, 5), Image.Resampling.NEAREST)
+    actual = plan.label_map_to_image(torch.from_numpy(columns))
+    np.testing.assert_array_equal(actual.numpy(), np.asarray(expected))
+
+
+def test_label_map_of_aligned_corners_by_hand():
+    plan = SizePlan((1, 5), (1, 3), (1, 3), align_corners=True)
+    actual = plan.label_map_to_image(torch.tensor([[7, 8, 9]]))
+    assert actual.tolist() == [[7, 8, 8, 9, 9]]  # 0, 0.5, 1, 1.5, 2; halves go up
 
 
 def test_fit_multiple_is_a_multiple_next_to_the_size():

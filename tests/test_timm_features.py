@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import timm
 import torch
@@ -157,6 +160,15 @@ def test_state_dict_carries_timm_names_under_any_prefix():
     state['backbone.head.weight'] = torch.zeros(1)
     with pytest.raises(RuntimeError, match=r'head\.weight'):
         parent.load_state_dict(state, strict=True)
+
+
+def test_copies_and_pickles_keep_their_names():
+    network = build()
+    keys, state = set(network.state_dict()), network.state_dict()
+    for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert set(other.state_dict()) == keys
+        other.load_state_dict(state, strict=True)
+        torch.testing.assert_close(run(other, 224, 224), run(network, 224, 224))
 
 
 def test_eva_with_a_table_needs_the_size_rule():

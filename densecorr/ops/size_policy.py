@@ -7,6 +7,7 @@ and bottom border, while labels keep covering the full image.)
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,17 +80,16 @@ class SizePlan:
         """``(H, W)`` label map of the input to the image's size, nearest pixel.
 
         Every pixel of the image takes the label at the place of its centre, so no
-        label is mixed and the padded region is never read.
+        label is mixed and the padded region is never read. With half-pixel centres
+        the chosen pixels are those of Pillow's ``NEAREST``, bit for bit.
         """
         self._check(label_map, self.input_size, 'input')
-        height, width = self.image_size
-        y, x = torch.arange(height), torch.arange(width)
-        at_rows = self.to_input(torch.stack([y, y], dim=-1))[:, 1]
-        at_cols = self.to_input(torch.stack([x, x], dim=-1))[:, 0]
-        rows = _nearest_index(at_rows, self.resized_size[0])
-        cols = _nearest_index(at_cols, self.resized_size[1])
-        device = label_map.device
-        return label_map[rows.to(device)[:, None], cols.to(device)[None, :]]
+        nearest = _corner_index if self.align_corners else _pillow_index
+        rows, cols = (
+            torch.tensor(nearest(image, resized), device=label_map.device)
+            for image, resized in zip(self.image_size, self.resized_size, strict=True)
+        )
+        return label_map[rows[:, None], cols[None, :]]
 
     def _affine(self, points: Tensor) -> tuple[Tensor, Tensor]:
         sides = list(zip(self.image_size[::-1], self.resized_size[::-1], strict=True))
@@ -203,8 +203,23 @@ def _scale_short_side(image_size: Size, short_side: int, side_rounding: str) -> 
     return height, width
 
 
-def _nearest_index(positions: Tensor, length: int) -> Tensor:
-    return torch.floor(positions + 0.5).long().clamp(0, length - 1)
+def _pillow_index(image_side: int, resized_side: int) -> list[int]:
+    """Pixel of the resized image under the centre of every pixel of the image.
+
+    Steps are added up one after the other, as Pillow does it: where a centre falls on
+    a border between two pixels, rounding decides, and so it decides alike.
+    """
+    step = resized_side / image_side
+    steps = itertools.chain([step / 2], itertools.repeat(step, image_side - 1))
+    return [min(int(x), resized_side - 1) for x in itertools.accumulate(steps)]
+
+
+def _corner_index(image_side: int, resized_side: int) -> list[int]:
+    """The same where corner pixels lie on corner pixels; halves are rounded up."""
+    gaps = max(image_side - 1, 1)
+    return [
+        (2 * i * (resized_side - 1) + gaps) // (2 * gaps) for i in range(image_side)
+    ]
 
 
 def _check_options(
