@@ -1,0 +1,392 @@
+import functools
+import http.server
+import threading
+
+import pytest
+import timm
+import torch
+import torchvision
+
+from densecorr.convert import (
+    SOURCES,
+    convert,
+    load,
+    load_backbone,
+    randomise,
+    recognise,
+)
+from densecorr.convert.convert import choose
+from densecorr.registry import MODELS
+from densecorr.utils.checkpoints import hash_tensors
+
+
+def tensors(*keys: str) -> dict[str, torch.Tensor]:
+    return {key: torch.tensor([float(i)]) for i, key in enumerate(keys)}
+
+
+RESNET = ('conv1.weight', 'bn1.weight', 'layer1.0.conv1.weight')
+VIT = ('cls_token', 'patch_embed.proj.weight', 'blocks.0.attn.qkv.weight', 'norm.bias')
+DECODER = ('mask_token', 'decoder_embed.weight', 'decoder_pos_embed')
+
+
+def prefixed(prefix: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(prefix + key for key in keys)
+
+
+# source: container, keys of the backbone in the file, their names after conversion,
+# keys that are dropped
+FORMATS = {
+    'torchvision': ('', RESNET, RESNET, ('fc.weight',)),
+    'timm': ('', VIT, VIT, ('head.weight',)),
+    'moco_v2': (
+        'state_dict',
+        prefixed('module.encoder_q.', RESNET),
+        RESNET,
+        prefixed(
+            'module.', ('encoder_q.fc.0.weight', 'encoder_k.conv1.weight', 'queue')
+        ),
+    ),
+    'simsiam': (
+        'state_dict',
+        prefixed('module.encoder.', RESNET),
+        RESNET,
+        ('module.encoder.fc.0.weight', 'module.predictor.0.weight'),
+    ),
+    'mae': ('model', VIT, VIT, (*DECODER, 'decoder_blocks.0.attn.qkv.weight')),
+    'catmae': (
+        'model',
+        VIT,
+        VIT,
+        (*DECODER, 'decoder_frame_info', 'decoder_blocks.0.self_attn.in_proj_weight'),
+    ),
+    'smtc': (
+        'model_state_dict',
+        prefixed('encoder.', VIT),
+        VIT,
+        ('transport_proj.weight', 'mlp_slot.0.weight', 'slot_attention.slots_mu'),
+    ),
+    'timet': (
+        '',
+        prefixed('feature_extractor.backbone.', VIT),
+        VIT,
+        ('prototypes', 'feature_extractor.head.0.weight', 'teacher.backbone.cls_token'),
+    ),
+    'densecorr': (
+        'state_dict',
+        prefixed('backbone.', RESNET),
+        RESNET,
+        ('head.weight', 'teacher.backbone.conv1.weight', 'iteration'),
+    ),
+}
+
+
+@pytest.mark.parametrize('source', FORMATS)
+def test_formats(source):
+    container, keys, names, dropped = FORMATS[source]
+    state = tensors(*keys, *dropped)
+    content = {container: state, 'epoch': 3} if container else state
+    assert source in recognise(content)
+    result = convert(content, source)
+    assert list(result.state) == list(names)
+    assert result.dropped_by_rule == list(dropped)
+    assert result.unknown == []
+    for name, key in zip(names, keys, strict=True):
+        assert result.state[name] is state[key]
+        assert result.origin[name] == key
+    assert choose(content)[1].origin == result.origin
+
+
+def test_every_source_has_a_format_case_or_a_golden_one():
+    assert {*FORMATS, 'dino', 'crw', 'dul', 'vfs', 'spa_then_temp'} == set(SOURCES)
+
+
+def test_timet_of_several_gpus():
+    keys = prefixed('module.feature_extractor.backbone.', VIT)
+    content = dict(epoch=1, model=tensors(*keys, 'module.prototypes'))
+    assert recognise(content) == ['timet']
+    assert list(convert(content, 'timet').state) == list(VIT)
+
+
+def test_unknown_keys_are_listed():
+    result = convert(tensors(*RESNET, 'neck.weight'), 'torchvision')
+    assert result.unknown == ['neck.weight']
+    assert list(result.state) == list(RESNET)
+
+
+def test_unknown_source_names_the_nearest():
+    with pytest.raises(KeyError, match=r"'dyno' is not a checkpoint source.*'dino'"):
+        convert(tensors(*RESNET), 'dyno')
+
+
+def test_wrong_source_says_what_it_looks_like():
+    with pytest.raises(ValueError, match=r"source 'crw'.*like torchvision or"):
+        convert(tensors(*RESNET), 'crw')
+    with pytest.raises(ValueError, match=r"source 'crw'.*First keys.*'a'"):
+        convert(tensors('a'), 'crw')
+
+
+def test_two_keys_of_one_name_are_refused():
+    state = tensors(*RESNET, 'module.conv1.weight')
+    with pytest.raises(ValueError, match=r"'conv1\.weight' and 'module\.conv1"):
+        convert(state, 'torchvision')
+
+
+def test_formats_that_agree_need_no_choice():
+    names, result = choose(tensors(*RESNET))
+    assert {'torchvision', 'dino'} <= set(names)
+    assert list(result.state) == list(RESNET)
+
+
+def test_formats_that_differ_ask_for_a_source():
+    content = dict(teacher=tensors(*VIT), model=tensors(*VIT))
+    with pytest.raises(ValueError, match=r'may be of timm or dino.*--source'):
+        choose(content)
+    assert convert(content, 'timm').state['norm.bias'] is content['model']['norm.bias']
+
+
+def test_unrecognised_format_lists_sources_and_keys():
+    with pytest.raises(ValueError, match=r"--source, one of.*'crw'.*weights: a"):
+        choose(dict(weights=tensors('a')))
+    with pytest.raises(ValueError, match='not recognised'):
+        choose([1, 2])
+
+
+@pytest.fixture(scope='module')
+def resnet_state():
+    torch.manual_seed(0)
+    return torchvision.models.resnet18().state_dict()
+
+
+def resnet(depth: int = 18):
+    return MODELS.build(dict(type='ResNet', depth=depth))
+
+
+def test_load_reports_every_key(tmp_path, resnet_state):
+    torch.save(resnet_state, tmp_path / 'a.pth')
+    model = resnet()
+    report = load_backbone(model, str(tmp_path / 'a.pth'))
+    assert set(report.loaded) == set(model.state_dict())
+    assert report.dropped == ['fc.bias', 'fc.weight']
+    assert (report.unknown, report.missing) == ([], [])
+    text = str(report)
+    assert f'loaded            {len(report.loaded)}' in text
+    assert 'dropped by rule     2  fc.bias, fc.weight' in text
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, resnet_state[key])
+
+
+def test_named_source_is_used(tmp_path, resnet_state):
+    torch.save(dict(state_dict=resnet_state), tmp_path / 'a.pth')
+    report = load_backbone(resnet(), tmp_path / 'a.pth', 'vfs')
+    assert report.source == 'vfs'
+    with pytest.raises(ValueError, match=r"a\.pth: .*no keys of source 'dul'"):
+        load_backbone(resnet(), tmp_path / 'a.pth', 'dul')
+
+
+def test_old_files_without_batch_counters_load(tmp_path, resnet_state):
+    old = {k: v for k, v in resnet_state.items() if 'num_batches' not in k}
+    torch.save(old, tmp_path / 'a.pth')
+    report = load_backbone(resnet(), tmp_path / 'a.pth')
+    assert len(report.missing) == 20
+    assert 'missing            20  bn1.num_batches_tracked' in str(report)
+
+
+def without_change(model, path, match):
+    before = hash_tensors(model.state_dict())
+    with pytest.raises(ValueError, match=match):
+        load_backbone(model, path)
+    assert hash_tensors(model.state_dict()) == before
+
+
+def test_missing_key_is_an_error(tmp_path, resnet_state):
+    part = {k: v for k, v in resnet_state.items() if k != 'layer3.0.conv1.weight'}
+    torch.save(part, tmp_path / 'a.pth')
+    match = r'does not fit ResNet.*Missing in the file \(1\): layer3\.0\.conv1\.weight'
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
+def test_unknown_key_is_an_error(tmp_path, resnet_state):
+    torch.save({**resnet_state, 'neck.w': torch.ones(1)}, tmp_path / 'a.pth')
+    match = r'unknown to the model \(1\): neck\.w\. .*--source.*sources\.py'
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
+def test_wrong_depth_lists_keys(tmp_path, resnet_state):
+    torch.save(resnet_state, tmp_path / 'a.pth')
+    match = r'does not fit ResNet.*Missing.*layer1\.2\.bn1\.bias.*Use the config of its'
+    without_change(resnet(34), tmp_path / 'a.pth', match)
+
+
+def test_wrong_shapes_are_listed(tmp_path, resnet_state):
+    wide = {**resnet_state, 'conv1.weight': torch.ones(64, 3, 3, 3)}
+    torch.save(wide, tmp_path / 'a.pth')
+    match = r'1 tensors.*conv1\.weight: file \(64, 3, 3, 3\), model \(64, 3, 7, 7\)'
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
+def test_another_architecture_fits_no_key(tmp_path, resnet_state):
+    vit = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=0)
+    torch.save(vit.state_dict(), tmp_path / 'a.pth')
+    match = r'a\.pth .*does not fit ResNet: no key fits\. File: blocks\.0.*model: bn1'
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
+def test_names_of_the_model_need_no_format(tmp_path):
+    model = MODELS.build(dict(type='TimmFeatures', arch='convnext_atto'))
+    state = {k: torch.randn(v.shape) for k, v in model.state_dict().items()}
+    torch.save(dict(state_dict={**state, 'head.fc': torch.ones(1)}), tmp_path / 'a.pth')
+    report = load_backbone(model, tmp_path / 'a.pth')
+    assert report.source == 'names of the model'
+    assert report.dropped == ['head.fc']
+    assert hash_tensors(model.state_dict()) == hash_tensors(state)
+
+
+def test_checkpoint_of_ours_loads(tmp_path, resnet_state):
+    ours = {f'backbone.{k}': v for k, v in resnet_state.items() if k[:3] != 'fc.'}
+    ours['head.weight'] = torch.ones(2)
+    torch.save(dict(meta={}, state_dict=ours), tmp_path / 'a.pth')
+    model = resnet()
+    report = load_backbone(model, tmp_path / 'a.pth')
+    assert (report.source, report.dropped) == ('densecorr', ['head.weight'])
+    assert torch.equal(model.conv1.weight, resnet_state['conv1.weight'])
+
+
+def test_malicious_checkpoint_is_not_run(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return exec, (f'open({str(tmp_path / "marker")!r}, "w")',)
+
+    torch.save(dict(state_dict=Attack()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'holds exec, .*allow_unsafe'):
+        load_backbone(resnet(), tmp_path / 'a.pth')
+    assert not (tmp_path / 'marker').exists()
+
+
+def test_random_is_drawn_from_a_seed_and_not_from_the_build():
+    torch.manual_seed(1)
+    one = resnet()
+    torch.manual_seed(2)
+    two = resnet()
+    assert hash_tensors(one.state_dict()) != hash_tensors(two.state_dict())
+    before = torch.get_rng_state()
+    report = load_backbone(one, 'random')
+    load_backbone(two, 'random')
+    assert torch.equal(before, torch.get_rng_state())
+    assert hash_tensors(one.state_dict()) == hash_tensors(two.state_dict())
+    assert 'random (drawn with seed 0)' in str(report)
+    assert set(report.loaded) == set(one.state_dict())
+    randomise(two, seed=1)
+    assert hash_tensors(one.state_dict()) != hash_tensors(two.state_dict())
+
+
+def test_random_weights_keep_the_scale():
+    model = resnet()
+    load_backbone(model, 'random')
+    weight = model.layer2[0].conv2.weight  # fan-in 128 * 9
+    assert float(weight.std()) == pytest.approx((2 / 1152) ** 0.5, rel=0.01)
+    assert torch.equal(model.bn1.weight, torch.ones(64))
+    assert torch.equal(model.bn1.running_var, torch.ones(64))
+    assert torch.equal(model.bn1.bias, torch.zeros(64))
+    vit = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=0)
+    randomise(vit)
+    assert float(vit.pos_embed.std()) == pytest.approx(0.02, rel=0.05)
+
+
+def test_timm_address(monkeypatch):
+    arch = dict(type='TimmFeatures', arch='vit_tiny_patch16_224', depth=1)
+    trained = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=0)
+    asked = []
+
+    def create_model(name, **kwargs):
+        asked.append((name, kwargs))
+        return trained
+
+    model = MODELS.build(arch)
+    monkeypatch.setattr(timm, 'create_model', create_model)
+    report = load_backbone(model, 'timm:vit_tiny_patch16_224')
+    assert asked == [('vit_tiny_patch16_224', dict(pretrained=True, num_classes=0))]
+    assert hash_tensors(model.state_dict()) == hash_tensors(trained.state_dict())
+    assert report.checkpoint == 'timm:vit_tiny_patch16_224'
+
+
+def test_timm_without_network_says_what_to_do(monkeypatch):
+    def create_model(name, **kwargs):
+        raise OSError('no route to host')
+
+    monkeypatch.setattr(timm, 'create_model', create_model)
+    with pytest.raises(FileNotFoundError, match=r'timm:resnet18.*no route.*path of'):
+        load_backbone(torch.nn.Linear(1, 1), 'timm:resnet18')
+    with pytest.raises(ValueError, match=r"no model 'resnet1800'\..*'resnet18.*Known"):
+        load_backbone(torch.nn.Linear(1, 1), 'timm:resnet1800')
+
+
+def test_torchvision_address(tmp_path, monkeypatch, resnet_state):
+    torch.save(resnet_state, tmp_path / 'a.pth')
+    asked = []
+    monkeypatch.setattr(
+        load, 'download', lambda url: asked.append(url) or tmp_path / 'a.pth'
+    )
+    report = load_backbone(resnet(), 'torchvision:resnet18')
+    assert report.source == 'torchvision'
+    weights = torchvision.models.ResNet50_Weights
+    load._open('torchvision:resnet50', None, False)
+    load._open('torchvision:resnet50/IMAGENET1K_V2', None, False)
+    assert asked[1:] == [weights.IMAGENET1K_V1.url, weights.IMAGENET1K_V2.url]
+    with pytest.raises(ValueError, match=r"no weights 'V3' of 'resnet50'.*IMAGENET1K"):
+        load._open('torchvision:resnet50/V3', None, False)
+    with pytest.raises(ValueError, match=r"no model 'resnet19'\..*'resnet18'"):
+        load._open('torchvision:resnet19', None, False)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A web server on 127.0.0.1 with the files of ``tmp_path / 'web'``."""
+    (tmp_path / 'web').mkdir()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            asked.append(self.path)
+
+    handler = functools.partial(Handler, directory=str(tmp_path / 'web'))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f'http://127.0.0.1:{httpd.server_port}', asked
+        httpd.shutdown()
+        thread.join()
+
+
+def test_web_address_is_fetched_once(server, tmp_path, resnet_state):
+    address, asked = server
+    torch.save(resnet_state, tmp_path / 'web' / 'weights.pth')
+    model = resnet()
+    load_backbone(model, f'{address}/weights.pth')
+    assert torch.equal(model.conv1.weight, resnet_state['conv1.weight'])
+    count = len(asked)
+    assert count >= 1
+    load_backbone(model, f'{address}/weights.pth')
+    assert len(asked) == count
+    assert len(list((tmp_path / 'cache').rglob('weights.pth'))) == 1
+
+
+def test_web_address_that_is_absent(server, tmp_path):
+    address, _ = server
+    with pytest.raises(FileNotFoundError, match=r'no\.pth could not be fetched.*404'):
+        load_backbone(resnet(), f'{address}/no.pth')
+    assert not [p for p in (tmp_path / 'cache').rglob('*') if p.is_file()]
+
+
+def test_download_logs_the_hash(server, tmp_path, capsys, monkeypatch):
+    from densecorr.utils import download
+
+    (tmp_path / 'web' / 'a.bin').write_bytes(b'abc')
+    lines = []
+    monkeypatch.setattr(download, 'print_log', lambda text, logger: lines.append(text))
+    path = download.download(f'{server[0]}/a.bin')
+    assert path.read_bytes() == b'abc'
+    # sha256 of "abc", FIPS 180-2, appendix B.1
+    digest = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    assert lines == [f'{server[0]}/a.bin is {path}, sha256 {digest}']
