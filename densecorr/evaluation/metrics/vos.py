@@ -94,11 +94,11 @@ class VOSMetric(BaseMetric):
         self.official = OfficialMeasures() if official else None
         self._video: VideoSample | None = None
 
-    def start(self, video: VideoSample) -> None:
-        """Begin a video; reads its first annotation.
+    def scored_frames(self, video: VideoSample) -> tuple[int, ...]:
+        """Numbers of the frames of a video that count.
 
         Raises:
-            ValueError: it has no frame that counts.
+            ValueError: there is none.
         """
         ends = 1 if self.skip_ends else 0
         scored = video.label_frames[ends : len(video.label_frames) - ends]
@@ -108,6 +108,15 @@ class VOSMetric(BaseMetric):
                 'frames, none of which counts: the first and last are left out. '
                 'Leave the sequence out, or set skip_ends=False.'
             )
+        return scored
+
+    def start(self, video: VideoSample) -> None:
+        """Begin a video; reads its first annotation.
+
+        Raises:
+            ValueError: it has no frame that counts.
+        """
+        scored = self.scored_frames(video)
         first, _ = self._split_void(video.read_labels(video.label_frames[0]).indices)
         self._num_objects = int(first.max())
         self._warn_labels(video.name, first)
