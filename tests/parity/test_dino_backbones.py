@@ -1,5 +1,6 @@
 import torch
 
+from densecorr.convert import convert
 from densecorr.ops.pos_embed import interpolate_pos_embed
 from densecorr.registry import MODELS
 
@@ -31,7 +32,8 @@ def test_vit_features(case):
             )
         )
         backbone = backbone.to(DEVICE).eval()
-        backbone.load_state_dict(state, strict=True)
+        weights = convert(state, 'dino').state
+        backbone.load_state_dict(weights, strict=True)
         images = case.tensor(f'{name}_input')
         with torch.no_grad():
             (feats,), (tokens,) = backbone(images), backbone.tokens(images)

@@ -1,5 +1,6 @@
 import torch
 
+from densecorr.convert import convert
 from densecorr.ops.size_policy import resolve_size
 from densecorr.propagation.frames import resize_maps
 from densecorr.registry import MODELS
@@ -11,9 +12,7 @@ def dul_net(case):
     outputs = ('res3', 'res4', 'key')
     dim = case.eval_key.shape[1]
     network = MODELS.build(dict(type='DULNet', outputs=outputs, dim=dim)).to(DEVICE)
-    prefix = 'fast_net.'
-    state = {k.removeprefix(prefix): v for k, v in case.state_dict().items()}
-    network.load_state_dict(state, strict=True)
+    network.load_state_dict(convert(case.state_dict(), 'dul').state, strict=True)
     return network
 
 

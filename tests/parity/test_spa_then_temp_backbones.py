@@ -1,8 +1,8 @@
 import torch
 
+from densecorr.convert import convert
 from densecorr.registry import MODELS
 
-from .adapters_backbones import torchvision_names
 from .replay import DEVICE, replay
 
 INPUTS = ['image', 'depth', 'keys', 'shapes', 'strides_*', 'pool_*', 'out_indices_*']
@@ -12,7 +12,7 @@ INPUTS = ['image', 'depth', 'keys', 'shapes', 'strides_*', 'pool_*', 'out_indice
 def test_features(case):
     variants = [key.removeprefix('pool_') for key in case.arrays if 'pool_' in key]
     assert variants
-    state = torchvision_names(case.state_dict())
+    state = convert(case.state_dict(), 'spa_then_temp').state
     for variant in variants:
         stages = case[f'out_indices_{variant}'].tolist()
         config = dict(

@@ -1,8 +1,8 @@
 import torch
 
+from densecorr.convert import convert
 from densecorr.registry import MODELS
 
-from .adapters_backbones import torchvision_names
 from .replay import DEVICE, replay
 
 
@@ -12,7 +12,7 @@ from .replay import DEVICE, replay
     inputs=['image', 'keys', 'shapes', 'strides', 'out_index'],
 )
 def test_features(case):
-    state, stage = torchvision_names(case.state_dict()), case.out_index
+    state, stage = convert(case.state_dict(), 'vfs').state, case.out_index
     test = dict(strides=case.strides.tolist(), out_indices=[stage])
     backbone = MODELS.build(dict(type='ResNet', depth=18, **test)).to(DEVICE).eval()
     backbone.load_state_dict(state, strict=True)
