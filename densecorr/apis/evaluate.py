@@ -33,9 +33,11 @@ from densecorr.engine.launch import (
 )
 from densecorr.engine.records import ResultFolder
 from densecorr.registry import MODELS
-from densecorr.utils.files import write_atomic
+from densecorr.utils.files import make_folder, write_atomic
 
 _HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler')
+# Where the data lie; which videos, seen in the records; the protocol has the reader.
+_NOT_SETTINGS = ('root', 'sequences', 'reader')
 _runs = itertools.count()  # names of loggers: several runs in one process
 
 
@@ -129,7 +131,12 @@ def check_checkpoint(checkpoint: str | None) -> str:
 
 
 def prepare_folder(folder: ResultFolder, overwrite: bool) -> None:
-    """Empty the folder if asked to; remove what a killed run left half-written."""
+    """Make the folder; empty it if asked to; remove what a killed run left torn.
+
+    Raises:
+        NotADirectoryError: the path, or a parent of it, is a regular file.
+    """
+    make_folder(folder.path)
     if overwrite:
         folder.clear()
     folder.remove_torn_files()
@@ -146,7 +153,7 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
     settings = {
         key: value
         for key, value in cfg.test_dataset.to_dict().items()
-        if key not in ('root', 'sequences')  # which videos is seen in their records
+        if key not in _NOT_SETTINGS
     }
     fingerprint = dict(
         task=cfg.task,
