@@ -31,7 +31,7 @@ def canonical(value: Any) -> Any:
         TypeError: a value has no JSON form.
     """
     if isinstance(value, Mapping):
-        return {str(key): canonical(value[key]) for key in sorted(value, key=str)}
+        return {str(key): canonical(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [canonical(item) for item in value]
     if isinstance(value, (set, frozenset)):
@@ -93,14 +93,14 @@ def _version(package: str) -> str | None:
 def first_difference(
     expected: Any, found: Any, path: str = ''
 ) -> tuple[str, Any, Any] | None:
-    """The first field, in sorted order, in which two fingerprints differ.
+    """The first field, in the order of ``expected``, in which two fingerprints differ.
 
     Returns:
         path with dots, the value in ``expected``, the value in ``found``; None where
         they are equal. A field that one of them lacks has the value ``'(absent)'``.
     """
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        for key in sorted({*expected, *found}):
+        for key in dict.fromkeys([*expected, *found]):
             inner = f'{path}.{key}' if path else str(key)
             difference = first_difference(
                 expected.get(key, _ABSENT), found.get(key, _ABSENT), inner
