@@ -143,6 +143,17 @@ def test_dul_net_outputs_are_unit_maps_in_the_order_asked():
         torch.testing.assert_close(feats.norm(dim=1), torch.ones(1, 5, 6))
 
 
+@pytest.mark.parametrize(
+    ('outputs', 'unused'),
+    [(('res3',), 'backbone.layer4'), (('res4', 'res3'), 'emb_q')],
+)
+def test_dul_net_does_not_run_later_layers(outputs, unused):
+    network = DULNet(outputs=outputs).eval()
+    layer = network.get_submodule(unused)
+    layer.register_forward_hook(lambda *_: pytest.fail(f'{unused} was run'))
+    assert len(network(images())) == len(outputs)
+
+
 def test_dul_net_has_the_published_number_of_parameters():
     network = MODELS.build(dict(type='DULNet'))
     assert sum(p.numel() for p in network.parameters()) == 11_505_856

@@ -74,10 +74,19 @@ class DULNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(b, 3, H, W)`` to one unit map ``(b, c, h, w)`` per output."""
-        maps = self.raw_maps(images)
+        maps = self._maps(images, self.outputs)
         return tuple(F.normalize(maps[name], dim=1) for name in self.outputs)
 
     def raw_maps(self, images: Tensor) -> dict[str, Tensor]:
         """All three maps before normalisation, by name."""
-        res3, res4 = self.backbone(images)
-        return dict(res3=res3, res4=res4, key=self.emb_q(res4))
+        return self._maps(images, OUTPUTS)
+
+    def _maps(self, images: Tensor, wanted: Sequence[str]) -> dict[str, Tensor]:
+        """The wanted maps and those on their way; layers after them do not run."""
+        names = ['res3'] if set(wanted) == {'res3'} else ['res3', 'res4']
+        stages = [_STAGES[name] for name in names]
+        stage_maps = self.backbone.stage_maps(images, stages)
+        maps = dict(zip(names, stage_maps, strict=True))
+        if 'key' in wanted:
+            maps['key'] = self.emb_q(maps['res4'])
+        return maps

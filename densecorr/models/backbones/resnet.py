@@ -149,11 +149,15 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(b, 3, H, W)`` to one ``(b, c, h, w)`` per entry of ``out_indices``."""
+        return self.stage_maps(images, self.out_indices)
+
+    def stage_maps(self, images: Tensor, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        """Maps of the stages ``indices``; stages after the last of them do not run."""
         stages = {}
         x = self.stem(images)
-        for i, stage in self._stages(max(self.out_indices)):
+        for i, stage in self._stages(max(indices)):
             x = stages[i] = stage(x)
-        return tuple(stages[i] for i in self.out_indices)
+        return tuple(stages[i] for i in indices)
 
     def block_maps(self, images: Tensor, stage: int) -> tuple[Tensor, ...]:
         """Output of every residual block of a stage, the last is the stage's map.
