@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from densecorr import cli
@@ -411,3 +412,13 @@ def test_full_disk_at_every_write(program, monkeypatch):
         assert left.items() <= whole.items(), 'a torn or foreign file remains'
         program.works()
         assert contents(program.out) == whole
+
+
+def test_full_disk_when_mmengine_writes(program, monkeypatch):
+    write_davis_tree(program.root, {'a': 3})
+
+    def dump(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Config, 'dump', dump)
+    program.fails(f'No space left on the device while writing {program.out}', 'Free sp')

@@ -90,3 +90,14 @@ def test_make_folder_on_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(files.Path, 'mkdir', full)
     with pytest.raises(OSError, match=r'No space left.*/new\. Free space'):
         make_folder(tmp_path / 'new')
+
+
+def test_writers_of_other_libraries_are_named_too(tmp_path):
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    with (
+        pytest.raises(OSError, match=rf'while writing {tmp_path}\. Free space and run'),
+        files.full_disk_named(tmp_path),
+    ):
+        raise full
+    with pytest.raises(OSError, match='Input/output'), files.full_disk_named(tmp_path):
+        raise OSError(errno.EIO, 'Input/output error')

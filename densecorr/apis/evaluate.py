@@ -33,7 +33,7 @@ from densecorr.engine.launch import (
 )
 from densecorr.engine.records import ResultFolder
 from densecorr.registry import MODELS
-from densecorr.utils.files import make_folder, write_atomic
+from densecorr.utils.files import full_disk_named, make_folder, write_atomic
 
 _HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler')
 # Where the data lie; which videos, seen in the records; the protocol has the reader.
@@ -178,20 +178,21 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
             protocol=describe_protocol(cfg, model.backbone.stride),
         ),
     )
-    runner = Runner(
-        model=model,
-        work_dir=str(out / 'logs'),
-        test_dataloader=dict(dataset=cfg.test_dataset),
-        test_evaluator=cfg.test_evaluator,
-        test_cfg=loop,
-        default_hooks={**dict.fromkeys(_HOOKS), 'checkpoint': None},
-        custom_hooks=cfg.get('test_hooks'),
-        default_scope=cfg.get('default_scope', 'densecorr'),
-        randomness=dict(seed=seed_of(cfg)),
-        log_level=cfg.get('log_level', 'INFO'),
-        experiment_name=f'{Path(cfg.filename).stem}-{task}-{next(_runs)}',
-        cfg=cfg,
-    )
+    with full_disk_named(out):
+        runner = Runner(
+            model=model,
+            work_dir=str(out / 'logs'),
+            test_dataloader=dict(dataset=cfg.test_dataset),
+            test_evaluator=cfg.test_evaluator,
+            test_cfg=loop,
+            default_hooks={**dict.fromkeys(_HOOKS), 'checkpoint': None},
+            custom_hooks=cfg.get('test_hooks'),
+            default_scope=cfg.get('default_scope', 'densecorr'),
+            randomness=dict(seed=seed_of(cfg)),
+            log_level=cfg.get('log_level', 'INFO'),
+            experiment_name=f'{Path(cfg.filename).stem}-{task}-{next(_runs)}',
+            cfg=cfg,
+        )
     runner.model.to(processes.device)  # the Runner takes CUDA wherever there is one
     return runner
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +68,15 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         if isinstance(error, OSError):
             raise _explain(error, path) from error
         raise
+
+
+@contextlib.contextmanager
+def full_disk_named(path: str | Path) -> Iterator[None]:
+    """Around writers of other libraries: a full disk is told with path and remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, Path(path)) from error
 
 
 def _explain(error: OSError, path: Path) -> OSError:
