@@ -40,7 +40,8 @@ class OfficialMeasures:
         scores = np.empty((2, len(pairs)))
         for index, (proposal, label) in enumerate(pairs):
             region, annotation = pred == proposal, target == label
-            scores[0, index] = self._metrics.db_eval_iou(annotation, region, void)
+            with np.errstate(invalid='ignore'):  # it divides 0 by 0, then repairs it
+                scores[0, index] = self._metrics.db_eval_iou(annotation, region, void)
             scores[1, index] = self._metrics.db_eval_boundary(
                 annotation, region, void, bound_th
             )
