@@ -97,12 +97,16 @@ def test_stale_tables_are_replaced(root, results):
     assert table.read_text() == fresh
 
 
-def test_tables_of_a_test_run_are_kept(root, results):
-    (results / 'metrics.json').write_text('{"fingerprint": {}}')
-    content = score(results, 'davis', dict(root=root))
-    assert content['out'] == str(results / 'score')
-    assert (results / 'metrics.json').read_text() == '{"fingerprint": {}}'
-    assert set_of(results / 'score')[0] == 'global_results-val-2of30.csv'
+def test_a_run_of_the_test_loop_is_scored_in_its_predictions(root, results, tmp_path):
+    run = tmp_path / 'work_dirs' / 'davis'
+    (run / 'records').mkdir(parents=True)
+    (run / 'metrics.json').write_text('{}')
+    expected = score(results, 'davis', dict(root=root))['metrics']
+    results.rename(run / 'predictions')
+    content = score(run, 'davis', dict(root=root))
+    assert content['metrics'] == expected
+    assert content['out'] == str(run / 'predictions')
+    assert (run / 'metrics.json').read_text() == '{}'
 
 
 def test_grey_and_upper_case_predictions(root, results):

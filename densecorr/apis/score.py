@@ -65,13 +65,13 @@ def score(
     Nothing is reused of earlier runs.
 
     Args:
-        results: folder of palette or grey PNGs.
+        results: folder of palette or grey PNGs, or that of a run of ``tools/test.py``,
+            which has them in ``predictions``.
         task: ``'davis'`` or ``'semi-supervised'``; ``'unsupervised'``.
         data: arguments of :class:`DAVISDataset` but ``task``, such as ``root``.
         options: arguments of :class:`VOSMetric` but ``task``, such as ``bound_th``.
         workers: processes; None takes one per core, fewer where there is little to do.
-        out: folder for the tables; None is ``results``, or ``results/score`` where
-            ``results`` keeps the tables of ``tools/test.py``.
+        out: folder for the tables; None puts them beside the sequences.
 
     Returns:
         the content of ``metrics.json``, the folder ``out``, and ``objects``: a row of
@@ -81,7 +81,7 @@ def score(
         ValueError: unknown task; label maps that cannot be scored.
         FileNotFoundError: no dataset, or sequences or frames lack predictions.
     """
-    results = Path(results)
+    results = _prediction_root(Path(results))
     if task not in SCORE_TASKS:
         raise ValueError(f'task {task!r} is not scored. {suggest(task, SCORE_TASKS)}')
     if workers is not None and workers < 1:
@@ -103,7 +103,7 @@ def score(
         task=task,
         options=dict(settings, bound_th=metric.bound_th, skip_ends=metric.skip_ends),
     )
-    folder = Path(out) if out else _default_out(results)
+    folder = Path(out) if out else results
     for name, text in metric.tables(found).items():
         write_atomic(folder / name, text)
     text = json.dumps(content, indent=2, allow_nan=False)
@@ -259,9 +259,7 @@ def _object_rows(
     return rows
 
 
-def _default_out(results: Path) -> Path:
-    """The results folder, unless tables of another program would be replaced there."""
-    path = results / 'metrics.json'
-    if path.is_file() and 'fingerprint' in json.loads(path.read_text(encoding='utf-8')):
-        return results / 'score'
-    return results
+def _prediction_root(results: Path) -> Path:
+    """The folder itself, or the part of a run of ``tools/test.py`` that has the PNGs."""
+    is_run = all((results / part).is_dir() for part in ('predictions', 'records'))
+    return results / 'predictions' if is_run else results
