@@ -11,7 +11,9 @@ TASKS = ('davis', 'semi-supervised', 'unsupervised')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('results', help='holds <sequence>/<frame>.png')
+    parser.add_argument(
+        'results', help='holds <sequence>/<frame>.png, or a run of test.py'
+    )
     parser.add_argument('task', help=f'one of {", ".join(TASKS)}')
     parser.add_argument('--data', metavar='ROOT', help='default: the usual places')
     parser.add_argument('--set', default='val', dest='split', help='list of sequences')

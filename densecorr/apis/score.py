@@ -260,6 +260,6 @@ def _object_rows(
 
 
 def _prediction_root(results: Path) -> Path:
-    """The folder itself, or the part of a run of ``tools/test.py`` that has the PNGs."""
+    """The folder itself, or the part with PNGs of a run of ``tools/test.py``."""
     is_run = all((results / part).is_dir() for part in ('predictions', 'records'))
     return results / 'predictions' if is_run else results
