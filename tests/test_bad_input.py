@@ -4,7 +4,6 @@ The parts have their own tests; here a whole ``densecorr test`` runs on tiny vid
 a random ResNet-18, as ``python tools/test.py`` would.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -15,13 +14,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from PIL import Image
 
-from densecorr import cli
 from densecorr.registry import MODELS
-from densecorr.utils import files
-from densecorr.utils.images import read_label_map
+from tests.program import Program
 from tests.trees import (
     moving_blobs,
     voc_palette,
@@ -30,52 +26,7 @@ from tests.trees import (
     write_palette_png,
 )
 
-CONFIG = str(Path(__file__).resolve().parents[1] / 'configs/test/crw_res18.py')
 BLACK = np.zeros((64, 96, 3), np.uint8)
-
-
-class Program:
-    """``densecorr test CONFIG davis random --data ROOT --out OUT`` in this process."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture) -> None:
-        self.root, self.out, self._capsys = folder / 'davis', folder / 'out', capsys
-
-    def __call__(self, *options: str, task: str = 'davis', weights: str = 'random'):
-        """Exit code and what was written to standard error."""
-        arguments = ['test', CONFIG, task, weights, '--device', 'cpu']
-        arguments += ['--threads', '1', '--data', str(self.root)]
-        if '--out' not in options:
-            arguments += ['--out', str(self.out)]
-        self._capsys.readouterr()
-        code = cli.main([*arguments, *options])
-        return code, self._capsys.readouterr().err
-
-    def fails(self, *parts: str, **options: str) -> str:
-        """The run must end with code 1 and a message that holds every part."""
-        code, text = self(**options)
-        assert code == 1
-        for part in parts:
-            assert part in text, f'{part!r} is not in: {text}'
-        return text
-
-    def works(self) -> dict:
-        """The run must end with code 0; returns what ``metrics.json`` says."""
-        code, text = self()
-        assert code == 0, text
-        return json.loads((self.out / 'metrics.json').read_text())
-
-    def frame(self, name: str, index: int) -> Path:
-        return self.root / 'JPEGImages/480p' / name / f'{index:05d}.jpg'
-
-    def label(self, name: str, index: int) -> Path:
-        return self.root / 'Annotations/480p' / name / f'{index:05d}.png'
-
-    def result(self, name: str, frame: str) -> np.ndarray:
-        path = self.out / 'predictions' / name / f'{frame}.png'
-        return read_label_map(path)[0]
-
-    def has_record(self, name: str) -> bool:
-        return (self.out / 'records' / f'{name}.json').is_file()
 
 
 @pytest.fixture
@@ -364,61 +315,3 @@ def test_malicious_checkpoint_does_not_run(two, tmp_path, checkpoint):
     two.fails('bad.pth', 'system', 'allow_unsafe', weights=str(bad))
     assert not marker.exists()
     assert not two.has_record('a')
-
-
-# a full disk
-
-
-def contents(out: Path) -> dict[str, bytes]:
-    """Files that equal runs share, hidden ones too."""
-    found = {p.relative_to(out).as_posix(): p for p in out.rglob('*') if p.is_file()}
-    return {
-        name: path.read_bytes()
-        for name, path in found.items()
-        if not name.startswith('logs/') and name != 'run.json'
-    }
-
-
-class FullDisk:
-    """Stands in for ``files._write``; call ``fails_at`` (from 1) has no space."""
-
-    def __init__(self, fails_at: int = 0) -> None:
-        self.fails_at, self.calls = fails_at, 0
-        self._write = files._write
-
-    def __call__(self, handle, data: bytes) -> None:
-        self.calls += 1
-        if self.calls == self.fails_at:
-            handle.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._write(handle, data)
-
-
-def test_full_disk_at_every_write(program, monkeypatch):
-    write_davis_tree(program.root, {'a': 3})
-    counter = FullDisk()
-    with monkeypatch.context() as patch:
-        patch.setattr(files, '_write', counter)
-        program.works()
-    whole = contents(program.out)
-    assert counter.calls >= len(whole) >= 3 + 1 + 1 + 4  # PNG, record, metrics, csv
-    for number in range(1, counter.calls + 1):
-        shutil.rmtree(program.out)
-        with monkeypatch.context() as patch:
-            patch.setattr(files, '_write', FullDisk(number))
-            text = program.fails('No space left on the device', 'Free space and run')
-        assert str(program.out) in text and 'Traceback' not in text
-        left = contents(program.out)
-        assert left.items() <= whole.items(), 'a torn or foreign file remains'
-        program.works()
-        assert contents(program.out) == whole
-
-
-def test_full_disk_when_mmengine_writes(program, monkeypatch):
-    write_davis_tree(program.root, {'a': 3})
-
-    def dump(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Config, 'dump', dump)
-    program.fails(f'No space left on the device while writing {program.out}', 'Free sp')
