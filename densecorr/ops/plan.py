@@ -15,7 +15,8 @@ _NS_PER_FLOP = 0.0105
 _NS_PER_COPIED_BYTE = 0.15
 _NS_PER_SCORE = 0.15
 _NS_PER_CELL = 2.5  # window test and selection of one position of one query
-_NS_PER_CALL = 15_000.0
+_NS_PER_CALL = 10_000.0
+_NS_PER_BLOCK = 2_000_000.0
 _SHARE = 0.75  # of the bound: the rest is slack for the libraries' own buffers
 
 
@@ -32,6 +33,7 @@ class Problem:
         window: the window.
         topk: slots per query.
         item: bytes of a number in the products (4 = float32, 2 = bfloat16).
+        stored: bytes of a number in the memory.
     """
 
     query: tuple[int, int]
@@ -42,6 +44,7 @@ class Problem:
     window: Window
     topk: int
     item: int = 4
+    stored: int = 4
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Plan:
         cols: query columns of a block.
         dense: every key position is scored, the window is applied afterwards.
         strips: the key columns of a column of blocks are copied once for all of them.
+        converted: frames that are seen whole are converted once to the precision of
+            the products, instead of piece by piece for every block.
         num_bytes: what the operator is estimated to allocate.
         cost: estimated nanoseconds, comparable between plans only.
     """
@@ -62,6 +67,7 @@ class Plan:
     cols: int
     dense: bool
     strips: bool
+    converted: bool
     num_bytes: int
     cost: float
 
@@ -86,17 +92,39 @@ def _scores_bytes(problem: Problem, queries: int, cells: int, frames: int) -> in
     return queries * (cells * (frames * problem.item + 24) + candidates)
 
 
-def _dense(problem: Problem, chunk: int, frames: int) -> Plan:
+def _rescored_bytes(problem: Problem, queries: int) -> int:
+    """Features of the survivors of a pre-selection in less than float32."""
+    return queries * 5 * problem.topk * problem.channels * 4 if problem.item < 4 else 0
+
+
+def _converted_bytes(problem: Problem, frames: int) -> int:
+    if problem.item == problem.stored:
+        return 0
+    return frames * problem.keys[0] * problem.keys[1] * problem.channels * problem.item
+
+
+def _dense(problem: Problem, chunk: int, frames: int, converted: bool) -> Plan:
     n, total = problem.keys[0] * problem.keys[1], problem.query[0] * problem.query[1]
     chunk = min(chunk, total)
     num_bytes = _scores_bytes(problem, chunk, n, frames) if frames else 0
+    num_bytes += _rescored_bytes(problem, chunk)
+    num_bytes += _converted_bytes(problem, frames) if converted else 0
+    blocks = -(-total // chunk)
     scores = frames * n * total
     cost = scores * (2 * problem.channels * _NS_PER_FLOP + _NS_PER_SCORE)
-    cost += total * n * _NS_PER_CELL + -(-total // chunk) * (frames + 10) * _NS_PER_CALL
-    return Plan(1, chunk, True, False, num_bytes, cost)
+    cost += total * n * _NS_PER_CELL + blocks * _block_cost(frames)
+    repeats = 1 if converted else blocks
+    cost += repeats * _converted_bytes(problem, frames) * _NS_PER_COPIED_BYTE
+    return Plan(1, chunk, True, False, converted, num_bytes, cost)
 
 
-def _windowed(problem: Problem, rows: int, cols: int, strips: bool) -> Plan:
+def _block_cost(frames: int) -> float:
+    return _NS_PER_BLOCK + frames * _NS_PER_CALL
+
+
+def _windowed(
+    problem: Problem, rows: int, cols: int, strips: bool, converted: bool
+) -> Plan:
     (h, w), reach = problem.keys, problem.window.reach
     frames, c = problem.windowed, problem.channels
     high, wide = min(h, rows + 2 * reach), min(w, cols + 2 * reach)
@@ -111,11 +139,13 @@ def _windowed(problem: Problem, rows: int, cols: int, strips: bool) -> Plan:
     copied *= h if strips else sum(b - a for _, (a, b) in down)
     cost = cells * frames * (2 * c * _NS_PER_FLOP + _NS_PER_SCORE)
     cost += cells * _NS_PER_CELL + copied * _NS_PER_COPIED_BYTE
-    cost += len(down) * len(across) * (frames + 20) * _NS_PER_CALL
+    cost += len(down) * len(across) * _block_cost(frames)
     if problem.unrestricted:
-        extra = _dense(problem, rows * cols, problem.unrestricted)
+        extra = _dense(problem, rows * cols, problem.unrestricted, converted)
         num_bytes, cost = num_bytes + extra.num_bytes, cost + extra.cost
-    return Plan(rows, cols, False, strips, num_bytes, cost)
+    else:
+        num_bytes += _rescored_bytes(problem, rows * cols)
+    return Plan(rows, cols, False, strips, converted, num_bytes, cost)
 
 
 def plan_blocks(problem: Problem, max_memory: int, method: str = 'auto') -> Plan:
@@ -145,14 +175,19 @@ def plan_blocks(problem: Problem, max_memory: int, method: str = 'auto') -> Plan
     plans: list[Plan] = []
     if method != 'windowed':
         frames = problem.windowed + problem.unrestricted
-        plans += [_dense(problem, chunk, frames) for chunk in _CHUNKS]
+        plans += [
+            _dense(problem, chunk, frames, converted)
+            for chunk in _CHUNKS
+            for converted in (True, False)
+        ]
     if method != 'dense' and problem.windowed and not no_window:
         h, w = problem.keys
         plans += [
-            _windowed(problem, rows, cols, strips)
+            _windowed(problem, rows, cols, strips, converted)
             for rows in sorted({min(side, h) for side in _SIDES})
             for cols in sorted({min(side, w) for side in _SIDES})
             for strips in (True, False)
+            for converted in (True, False)
         ]
     fitting = [plan for plan in plans if plan.num_bytes <= _SHARE * max_memory]
     if not fitting:

@@ -40,7 +40,9 @@ class Propagated:
     statistics: Statistics
 
 
-def problem_of(query: Tensor, keys: Keys, window: Window, rule: Rule) -> Problem:
+def problem_of(
+    query: Tensor, keys: Keys, window: Window, rule: Rule, precision: str = 'float32'
+) -> Problem:
     """Sizes that decide how to compute."""
     return Problem(
         query=(query.shape[0], query.shape[1]),
@@ -50,6 +52,8 @@ def problem_of(query: Tensor, keys: Keys, window: Window, rule: Rule) -> Problem
         unrestricted=len(keys.global_frames()),
         window=window,
         topk=rule.topk or 1,
+        item=2 if precision == 'bfloat16' else 4,
+        stored=keys.feats.element_size(),
     )
 
 
@@ -165,7 +169,8 @@ def _search(
     method: str,
     precision: str,
 ) -> Search:
-    plan = plan_blocks(problem_of(query, keys, window, rule), limit, method)
+    problem = problem_of(query, keys, window, rule, precision)
+    plan = plan_blocks(problem, limit, method)
     return Search(query.float(), keys, window, rule, plan, precision == 'bfloat16')
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -54,16 +54,22 @@ class Group:
         down = torch.arange(y0, y1, device=device) * self.keys.grid[1]
         return (down[:, None] + torch.arange(x0, x1, device=device)).flatten()
 
-    def allowed(self) -> Tensor | None:
-        """Window of the block, ``(q, cells)`` bool; ``None`` where all is allowed."""
+    def allowed(self, queries: Tensor | None = None) -> Tensor | None:
+        """Window of the block, ``(q, cells)`` bool; ``None`` where all is allowed.
+
+        ``queries`` ``(u,)`` are the places in the block that are asked for.
+        """
         if self.window is None:
             return None
         y0, y1, x0, x1 = self.area
         device = self.query.device
         down = torch.arange(y0, y1, device=device, dtype=torch.int32)
         across = torch.arange(x0, x1, device=device, dtype=torch.int32)
-        dy = down[None, :, None] - self.rows.int()[:, None, None]
-        dx = across[None, None, :] - self.cols.int()[:, None, None]
+        rows, cols = self.rows.int(), self.cols.int()
+        if queries is not None:
+            rows, cols = rows[queries], cols[queries]
+        dy = down[None, :, None] - rows[:, None, None]
+        dx = across[None, None, :] - cols[:, None, None]
         return self.window.contains(dy, dx).flatten(1)
 
     def index_of(self, frames: Tensor, cells: Tensor) -> Tensor:
@@ -73,7 +79,7 @@ class Group:
         return table[frames] * (h * w) + self.cell_positions()[cells]
 
     def score(
-        self, sources: Sequence[Tensor], buffer: Tensor, dtype: torch.dtype
+        self, sources: Iterable[Tensor], buffer: Tensor, dtype: torch.dtype
     ) -> None:
         """Multiply the queries with every frame's ``(cells, c)`` key features.
 
@@ -93,24 +99,34 @@ class Group:
                 self.values[0] if self.window is None else self.values[0].clone()
             )
 
-    def candidates(self, num: int) -> tuple[Tensor, Tensor, Tensor]:
+    def candidates(
+        self, num: int, queries: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The ``num`` best cells over all frames, with every frame's score there.
 
         The ``num`` best keys lie in the ``num`` cells whose maximum over the frames is
         largest, so one pass over the scores and a ranking of the cells are enough.
 
+        Args:
+            num: cells kept.
+            queries: ``(u,)`` places in the block; all by default.
+
         Returns:
             ``(q, d)`` float32 values (``-inf`` where not allowed), ``(q, d)`` int64
             key indices, and ``(q,)`` float32: no key left out is better than this.
         """
-        t, q, cells = self.shape
-        allowed = self.allowed()
+        allowed, best, values = self.allowed(queries), self._best, self.values
+        if queries is not None:
+            best, values = best[queries], values[:, queries]
+        t, cells = len(values), best.shape[1]
         if allowed is not None:
-            self._best.masked_fill_(~allowed, -torch.inf)
-        best, fold = _fold(self._best, t, num)
+            best.masked_fill_(~allowed, -torch.inf)
+        best, fold = _fold(best, t, num)
         count = min(num, best.shape[1])
         top, column = best.float().topk(count, dim=1)
-        rest = top[:, -1] if count < best.shape[1] else top.new_full((q,), -torch.inf)
+        rest = top[:, -1].clone()
+        if count == best.shape[1]:
+            rest.fill_(-torch.inf)
         if fold > 1:  # a column holds the cells column, column + width, ...
             width = best.shape[1]
             steps = torch.arange(fold, device=top.device) * width
@@ -121,11 +137,11 @@ class Group:
                 outside |= ~allowed.gather(1, cell)
         else:
             cell, outside = column, top == -torch.inf
-        values = self.values.gather(2, cell.expand(t, -1, -1)).float()  # (t, q, d)
-        values.masked_fill_(outside, -torch.inf)
-        frames = torch.arange(t, device=top.device)[:, None, None].expand_as(values)
+        found = values.gather(2, cell.expand(t, -1, -1)).float()  # (t, q, d)
+        found.masked_fill_(outside, -torch.inf)
+        frames = torch.arange(t, device=top.device)[:, None, None].expand_as(found)
         index = self.index_of(frames, cell.expand(t, -1, -1))
-        return _by_query(values), _by_query(index), rest
+        return _by_query(found), _by_query(index), rest
 
     def rows_of(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All scores of some queries of the block, exact in float32.
@@ -148,11 +164,11 @@ class Group:
         device = self.query.device
         frames = torch.arange(t, device=device).repeat_interleave(cells)
         index = self.index_of(frames, torch.arange(cells, device=device).repeat(t))
-        allowed = self.allowed()
+        allowed = self.allowed(queries)
         if allowed is None:
             seen = torch.ones(len(queries), t * cells, dtype=torch.bool, device=device)
         else:
-            seen = allowed[queries].repeat(1, t)
+            seen = allowed.repeat(1, t)
         return _by_query(values), index, seen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from .scores import Group, area_feats
 from .selection import Rule, Slots, fill_slots, select_rows, sort_canonically
 from .window import Window
 
-_SURVIVORS = 4  # per slot, kept by a bfloat16 pre-selection and scored in float32
+_SURVIVORS = (4, 16)  # per slot, kept by a bfloat16 pre-selection: first, then
 _SUM_ERROR = 1e-5  # of float32 sums of products of unit features
 
 
@@ -58,6 +58,7 @@ class Search:
         self.statistics = Statistics(queries=self.query.shape[0] * self.query.shape[1])
         self._dtype = torch.bfloat16 if self.bfloat16 else torch.float32
         self._buffers: dict[str, Tensor] = {}
+        self._converted: dict[int, Tensor] = {}
         self._rows, self._cols = query_positions(self.query)
         if self.rule.topk is None:
             raise ValueError('a search needs topk; all keys are weighted directly.')
@@ -100,7 +101,7 @@ class Search:
             self._buffers[name] = self.query.new_empty(size, dtype=self._dtype)
         return self._buffers[name]
 
-    def _scored(self, group: Group, sources: list[Tensor], name: str) -> Group:
+    def _scored(self, group: Group, sources: Iterable[Tensor], name: str) -> Group:
         t, q, cells = group.shape
         group.score(sources, self._buffer(name, t * q * cells), self._dtype)
         return group
@@ -117,10 +118,11 @@ class Search:
 
     def _windowed_group(self, ids: Tensor, area: tuple, strip: Tensor | None) -> Group:
         frames = self.keys.windowed_frames()
+        sources: Iterable[Tensor]
         if strip is not None:
             sources = [part[area[0] : area[1]].flatten(0, 1) for part in strip]
         else:
-            sources = [area_feats(self.keys, f, area).to(self._dtype) for f in frames]
+            sources = (area_feats(self.keys, f, area).to(self._dtype) for f in frames)
         group = self._group(ids, frames, area, self.window)
         return self._scored(group, sources, 'windowed')
 
@@ -130,9 +132,18 @@ class Search:
         if not frames:
             return []
         h, w = self.keys.grid
-        sources = [self.keys.feats[frame].flatten(0, 1) for frame in frames]
+        sources = [self._whole(frame) for frame in frames]
         group = self._group(ids, frames, (0, h, 0, w), window)
         return [self._scored(group, sources, name)]
+
+    def _whole(self, frame: int) -> Tensor:
+        """All features of a frame, ``(n, c)``, in the precision of the products."""
+        feats = self.keys.feats[frame].flatten(0, 1)
+        if feats.dtype == self._dtype or not self.plan.converted:
+            return feats
+        if frame not in self._converted:
+            self._converted[frame] = feats.to(self._dtype)
+        return self._converted[frame]
 
     def _global_groups(self, ids: Tensor) -> list[Group]:
         return self._whole_group(ids, self.keys.global_frames(), None, 'global')
@@ -147,19 +158,12 @@ class Search:
         self, ids: Tensor, groups: list[Group]
     ) -> Iterator[tuple[Tensor, Slots]]:
         k = self._topk
-        num = (_SURVIVORS * k if self.bfloat16 else k) + 1
-        found = [group.candidates(num) for group in groups]
-        values = torch.cat([part[0] for part in found], dim=1)
-        index = torch.cat([part[1] for part in found], dim=1)
-        values, place = values.topk(min(num, values.shape[1]), dim=1)
-        index = index.gather(1, place)
-        again = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         if self.bfloat16:
-            rest = torch.stack([part[2] for part in found]).amax(0)
-            if values.shape[1] == num:
-                rest = torch.maximum(rest, values[:, -1])
-            values, index, again = self._rescore(ids, values, index, rest)
+            values, index, again = self._survivors(ids, groups)
             self.statistics.uncertified += int(again.sum())
+        else:
+            values, index, _ = _best_of(groups, k + 1)
+            again = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         copies = self._copies(ids, index)
         tied = _ties(values, copies, k, self.rule.ties) & ~again
         self.statistics.tied += int(tied.sum())
@@ -173,6 +177,26 @@ class Search:
         yield ids[keep], Slots(slots.values[keep], slots.index[keep])
         for piece in again.nonzero()[:, 0].split(self._rows_at_once(groups)):
             yield ids[piece], self._exact(ids, groups, piece)
+
+    def _survivors(
+        self, ids: Tensor, groups: list[Group]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Best keys by float32 scores, and the queries for which that is not proven.
+
+        A first, small number of survivors proves most queries; those left get more.
+        """
+        few, many = (number * self._topk for number in _SURVIVORS)
+        values, index, rest = _best_of(groups, few + 1)
+        values, index, unproven = self._rescore(ids, values, index, rest)
+        values, index = values[:, : self._topk + 1], index[:, : self._topk + 1]
+        share = max(1, len(ids) * few // many)  # rows that fit in the same space
+        rows = unproven.nonzero()[:, 0]
+        for piece in rows.split(share) if len(rows) else ():
+            more = _best_of(groups, many + 1, piece)
+            better, where, unproven[piece] = self._rescore(ids[piece], *more)
+            width = values.shape[1]
+            values[piece], index[piece] = better[:, :width], where[:, :width]
+        return values, index, unproven
 
     def _copies(self, ids: Tensor, index: Tensor) -> Tensor:
         if self.keys.single():
@@ -193,18 +217,19 @@ class Search:
     def _rescore(
         self, ids: Tensor, values: Tensor, index: Tensor, rest: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Float32 scores of the survivors, and the queries that are not proven."""
-        k = self._topk
+        """Float32 scores of survivors, descending, and the queries not proven.
+
+        ``rest`` bounds the bfloat16 scores of all keys that are not survivors.
+        """
         feats = self.keys.feats.flatten(0, 2)
         query = self.query.flatten(0, 1)[ids]
         gathered = feats[index].float()  # (q, d, c)
         exact = torch.bmm(gathered, query[:, :, None])[:, :, 0]
         exact = exact.masked_fill(values == -torch.inf, -torch.inf)
         exact, place = exact.sort(dim=1, descending=True)
-        index = index.gather(1, place)
-        bound = self._error_bound(query, rest)
-        kth = exact[:, min(k, exact.shape[1]) - 1]
-        return exact, index, (kth <= rest + bound) & (rest > -torch.inf)
+        kth = exact[:, min(self._topk, exact.shape[1]) - 1]
+        bound = rest + self._error_bound(query, rest)
+        return exact, index.gather(1, place), (kth <= bound) & (rest > -torch.inf)
 
     def _error_bound(self, query: Tensor, score: Tensor) -> Tensor:
         """Largest error of a bfloat16 score: both roundings and that of the result."""
@@ -235,6 +260,20 @@ class Search:
             self.window,
         )
         return exact_slots(values, index, near * seen, self.rule)
+
+
+def _best_of(
+    groups: list[Group], num: int, queries: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The ``num`` best keys of all groups, descending, and a bound on the others."""
+    found = [group.candidates(num, queries) for group in groups]
+    values = torch.cat([part[0] for part in found], dim=1)
+    index = torch.cat([part[1] for part in found], dim=1)
+    rest = torch.stack([part[2] for part in found]).amax(0)
+    best, place = values.topk(min(num, values.shape[1]), dim=1)
+    if values.shape[1] > num:
+        rest = torch.maximum(rest, best[:, -1])
+    return best, index.gather(1, place), rest
 
 
 def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Slots:
