@@ -1,0 +1,80 @@
+"""Every config parses, resolves for each of its tasks, and tracks a tiny video."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from densecorr.apis.config import (
+    apply_options,
+    protocol_files,
+    resolve,
+    task_names,
+    tracker_config,
+)
+from densecorr.registry import DATASETS, METRICS, MODELS
+
+from .trees import moving_blobs, write_davis_tree
+
+ROOT = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = sorted(ROOT.glob('test/*.py'))
+BASES = sorted(ROOT.glob('_base_/**/*.py'))
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_configs_were_found():
+    names = {path.stem for path in CONFIGS}
+    assert {'crw_res18', 'dino_vits16', 'dul_res18', 'res18_d8', 'vfs_res18'} <= names
+    assert {'crw', 'dino', 'dul', 'spa_then_temp', 'vfs'} <= set(protocol_files())
+
+
+@pytest.mark.parametrize('path', [*CONFIGS, *BASES], ids=name_of)
+def test_config_parses_to_plain_values(path):
+    cfg = Config.fromfile(str(path))
+    assert len(cfg) > 0
+    ast.literal_eval(repr(cfg.to_dict()))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+def test_config_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+def test_config_builds_for_every_task(path, tmp_path):
+    for task in task_names(Config.fromfile(str(path))):
+        year = 2016 if '16' in task else 2017
+        tree = write_davis_tree(tmp_path / task, {'dog': 3}, year=year)
+        cfg = resolve(path, task, options={'test_dataset.root': str(tree)})
+        video = DATASETS.build(cfg.test_dataset)[0]
+        assert video.num_frames == 3
+        for config in cfg.test_evaluator:
+            METRICS.build(config).start(video)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+def test_config_tracks_at_toy_size(path, tmp_path):
+    cfg = resolve(path, 'davis')
+    cfg = apply_options(cfg, {'protocol.davis.size': dict(rounding='nearest')})
+    if cfg.model.backbone.type == 'TimmFeatures':  # the real ones have 86 M numbers
+        small = dict(depth=1, embed_dim=32, num_heads=2)
+        cfg = apply_options(
+            cfg, {f'new:model.backbone.{key}': value for key, value in small.items()}
+        )
+    torch.manual_seed(0)
+    tracker = MODELS.build(tracker_config(cfg)).eval()
+    tree = write_davis_tree(tmp_path / 'DAVIS', {'dog': 3}, size=(64, 96))
+    video = DATASETS.build(dict(type='DAVISDataset', root=str(tree)))[0]
+    results = list(tracker.track(video))
+    assert [result.index for result in results] == [0, 1, 2]
+    assert {result.label_map.shape for result in results} == {(64, 96)}
+    truth = moving_blobs(3, (1, 2), (64, 96), 0)[1][0]
+    agreement = (results[0].label_map == truth).mean()
+    assert agreement > 0.9  # frame 0 is given, at most through the feature grid
+    assert set(np.unique(results[2].label_map)) <= {0, 1, 2}
