@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from densecorr.registry import PROTOCOLS
 from densecorr.utils.paths import config_root
 from densecorr.utils.suggest import suggest
 
@@ -95,8 +96,9 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
 
     Args:
         cfg: a config.
-        protocol: a name in ``configs/_base_/protocols``, or the path of a ``.py`` file
-            that defines ``protocol``.
+        protocol: a name in ``configs/_base_/protocols``, a name that a plugin has
+            registered in ``PROTOCOLS``, or the path of a ``.py`` file that defines
+            ``protocol``.
 
     Raises:
         KeyError: no such protocol; names the known and the nearest ones.
@@ -105,9 +107,14 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
     path = known.get(protocol)
     if path is None and Path(protocol).suffix == '.py' and Path(protocol).is_file():
         path = Path(protocol)
+    if path is None and protocol in PROTOCOLS.module_dict:
+        cfg = copy.deepcopy(cfg)
+        cfg.protocol = PROTOCOLS.build(dict(type=protocol))
+        return cfg
     if path is None:
+        names = [*known, *PROTOCOLS.module_dict]
         raise KeyError(
-            f'there is no protocol {protocol!r}. {suggest(protocol, known)} A path of '
+            f'there is no protocol {protocol!r}. {suggest(protocol, names)} A path of '
             'a .py file that defines `protocol` works too.'
         )
     source = Config.fromfile(str(path))
@@ -201,10 +208,13 @@ def resolve(
     """Read a config and apply task, protocol and options.
 
     The protocol names the decoder of the images, so the dataset of the task gets it.
+    ``protocol = dict(type=NAME)`` in a config is one that a plugin has registered.
     """
     cfg = load_config(config)
     if protocol is not None:
         cfg = apply_protocol(cfg, protocol)
+    elif 'type' in cfg.get('protocol', {}):
+        cfg.protocol = PROTOCOLS.build(cfg.protocol.to_dict())
     if task is None:
         return apply_options(cfg, options)
     cfg = apply_options(apply_task(cfg, task), options)
