@@ -236,3 +236,29 @@ def test_script_names_a_bad_image_and_keeps_finished_videos(tmp_path):
     assert 'Traceback' not in text
     assert (tmp_path / 'out/records/camel.json').exists()
     assert not (tmp_path / 'out/metrics.json').exists()
+
+
+MEMORY = """
+import resource, sys
+from densecorr.apis.evaluate import evaluate, options_of_dataset
+config, data, out = sys.argv[1:]
+options = options_of_dataset(data)
+evaluate(config, 'davis', 'random', out, cfg_options=options, threads=1)
+sys.stderr.write(f'peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_video(tmp_path):
+    peaks = []
+    for num_frames in (40, 400):
+        tree = write_davis_tree(
+            tmp_path / str(num_frames), {'dog': num_frames}, size=(48, 64)
+        )
+        command = [sys.executable, '-c', MEMORY, CONFIG, str(tree)]
+        command.append(str(tmp_path / f'out{num_frames}'))
+        env = {**os.environ, 'PYTHONPATH': str(REPO)}
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stderr.rpartition('peak ')[2]) / 1024)
+    assert peaks[1] - peaks[0] < 50, peaks  # MB

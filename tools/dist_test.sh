@@ -18,7 +18,10 @@ fi
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHON:-python}
 NNODES=${NNODES:-1}
-export PYTHONPATH="$(dirname "$TOOLS")${PYTHONPATH:+:$PYTHONPATH}" NNODES
+export NNODES
+if [ -f "$TOOLS/../setup.py" ]; then  # a checkout, which need not be installed
+  export PYTHONPATH="$(dirname "$TOOLS")${PYTHONPATH:+:$PYTHONPATH}"
+fi
 if [ "$GPUS" = 1 ] && [ "$NNODES" = 1 ]; then
   exec "$PYTHON" "$TOOLS/test.py" "$CONFIG" "$TASK" "$CKPT" "$@"
 fi

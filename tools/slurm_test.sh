@@ -13,7 +13,9 @@ PARTITION=$1 JOB=$2 CONFIG=$3 GPUS=$4 TASK=$5 CKPT=$6
 shift 6
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export PYTHONPATH="$(dirname "$TOOLS")${PYTHONPATH:+:$PYTHONPATH}"
+if [ -f "$TOOLS/../setup.py" ]; then  # a checkout, which need not be installed
+  export PYTHONPATH="$(dirname "$TOOLS")${PYTHONPATH:+:$PYTHONPATH}"
+fi
 export MASTER_PORT=${PORT:-$((20000 + RANDOM % 20000))} PYTHON=${PYTHON:-python}
 # Slurm starts the processes itself; each gets the variables that torchrun would set.
 # shellcheck disable=SC2016
