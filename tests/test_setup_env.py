@@ -17,6 +17,7 @@ case "$*" in
     echo "ImportError: $CV2_ERROR" >&2
     exit 1 ;;
   *metadata*) echo 5.0.0.93 ;;
+  *"pip show"*) case " $INSTALLED " in *" ${*##* } "*) ;; *) exit 1 ;; esac ;;
 esac
 """
 
@@ -83,9 +84,26 @@ def test_torch_comes_first_and_torchvision_alone(bash):
     assert installs[0].endswith('--no-cache torch==2.13.0')
     assert installs[1].endswith('--no-cache --no-deps torchvision==0.28.0')
     assert '-c ' in installs[2]
-    assert installs[2].endswith('-r requirements/runtime.txt -r requirements/tests.txt')
+    assert installs[2].endswith(' -r requirements/tests.txt')
     assert installs[3].endswith('--no-deps --no-build-isolation --editable .')
     assert len(installs) == 4
+
+
+@pytest.mark.parametrize(
+    ('installed', 'left'),
+    [
+        ('', set()),
+        ('mmcv', {'mmcv-lite==2.1.0'}),
+        ('opencv-python-headless', {'opencv-python'}),
+        ('opencv-python mmcv-lite', set()),
+    ],
+)
+def test_other_flavours_that_are_installed_stay(bash, installed, left):
+    done, _ = bash('runtime_requirements', INSTALLED=installed)
+    text = (CHECKOUT / 'requirements' / 'runtime.txt').read_text()
+    wanted = {line for line in text.splitlines() if line[:1] != '#'}
+    assert left <= wanted
+    assert set(done.stdout.splitlines()) == wanted - left
 
 
 def test_a_failed_install_stops(bash):

@@ -44,20 +44,33 @@ pip_install() {
   "$PY" -m pip install --quiet --disable-pip-version-check $DENSECORR_PIP_ARGS "$@"
 }
 
+# requirements/runtime.txt without a package whose other flavour is installed: mmcv in
+# place of mmcv-lite, opencv-python-headless in place of opencv-python (never both).
+runtime_requirements() {
+  local left=''
+  "$PY" -m pip show --quiet mmcv 2> /dev/null && left='mmcv-lite'
+  "$PY" -m pip show --quiet opencv-python-headless 2> /dev/null &&
+    left="$left opencv-python"
+  sed '/^#/d' requirements/runtime.txt | while read -r line; do
+    case " $left " in *" ${line%%[=<>]*} "*) ;; *) printf '%s\n' "$line" ;; esac
+  done
+}
+
 # torch first and alone, then torchvision without what it would pull, then the rest
 # with torch held: so a CPU build of torch stays.
 install_requirements() {
-  local torch vision held
+  local torch vision held runtime status
   torch=$(grep '^torch==' requirements/torch.txt) || return 1
   vision=$(grep '^torchvision==' requirements/torch.txt) || return 1
   announce_download "$torch"
   pip_install "$torch" || return 1
   pip_install --no-deps "$vision" || return 1
-  held=$(mktemp)
+  held=$(mktemp) && runtime=$(mktemp) || return 1
   printf '%s\n%s\n' "$torch" "$vision" > "$held"
-  pip_install -c "$held" -r requirements/runtime.txt -r requirements/tests.txt
-  local status=$?
-  rm -f "$held"
+  runtime_requirements > "$runtime"
+  pip_install -c "$held" -r "$runtime" -r requirements/tests.txt
+  status=$?
+  rm -f "$held" "$runtime"
   [ $status -eq 0 ] || return $status
   "$PY" -m pip install --quiet --disable-pip-version-check --no-deps \
     --no-build-isolation --editable .
