@@ -17,7 +17,7 @@ case "$*" in
     echo "ImportError: $CV2_ERROR" >&2
     exit 1 ;;
   *metadata*) echo 5.0.0.93 ;;
-  *"pip show"*) case " $INSTALLED " in *" ${*##* } "*) ;; *) exit 1 ;; esac ;;
+  *"pip show"*) case " $INSTALLED " in *" ${!#} "*) ;; *) exit 1 ;; esac ;;
 esac
 """
 
