@@ -17,9 +17,9 @@ from torch import Tensor
 
 from .keys import Keys, query_positions
 from .plan import Plan, Problem, blocks_of, parse_bytes, plan_blocks
-from .search import Search, Statistics, exact_slots
-from .selection import Rule, Slots, slot_weights, weighted_labels
-from .window import Window
+from .search import Search, Statistics
+from .selection import Rule, Slots, exact_slots, slot_weights, weighted_labels
+from .window import Window, grid_positions
 
 PRECISIONS = ('float32', 'bfloat16')
 DEFAULT_MEMORY = '512MB'
@@ -214,7 +214,10 @@ def slots_reference(
     flat = keys.feats.float().flatten(0, 2)
     values = wanted @ flat.t()  # (q, m * n)
     index = torch.arange(len(flat), device=query.device)
-    copies = keys.copies(rows, cols, index.expand(len(rows), -1), window)
+    key_rows, key_cols = grid_positions(*keys.grid, query.device)
+    near = window.contains(key_rows - rows[:, None], key_cols - cols[:, None])
+    counts = zip(keys.near, keys.far, strict=True)
+    copies = torch.cat([torch.where(near, *pair) for pair in counts], dim=1)
     if rule.topk is None:
         rule = replace(rule, topk=int(copies.sum(1).max()))
     return exact_slots(values, index, copies, rule)

@@ -15,6 +15,21 @@ _FOLD_ABOVE = 1024  # cells: below, ranking them directly is as fast as folding
 _CONVERT = 4096  # key positions converted at a time where the store is half precision
 
 
+@dataclass(frozen=True)
+class Block:
+    """Queries that are handled together.
+
+    Attributes:
+        query: ``(q, c)`` float32 features.
+        rows: ``(q,)`` rows on the grid.
+        cols: ``(q,)`` columns.
+    """
+
+    query: Tensor
+    rows: Tensor
+    cols: Tensor
+
+
 @dataclass
 class Group:
     """Key frames that a block scores alike.
@@ -22,22 +37,19 @@ class Group:
     Attributes:
         keys: the memory.
         frames: its frames in this group.
-        query: ``(q, c)`` float32 queries of the block.
-        rows: ``(q,)`` rows of the queries; ``cols`` their columns.
-        cols: see ``rows``.
+        block: the queries.
         area: ``(y0, y1, x0, x1)`` of the key positions that are scored.
-        window: applied to every frame of the group; ``None`` where all positions are
-            seen.
+        window: which positions are near.
+        restricted: only near positions are seen; otherwise all are.
         values: ``(t, q, cells)`` scores before the window is applied.
     """
 
     keys: Keys
     frames: Sequence[int]
-    query: Tensor
-    rows: Tensor
-    cols: Tensor
+    block: Block
     area: tuple[int, int, int, int]
-    window: Window | None
+    window: Window
+    restricted: bool
     values: Tensor = field(init=False)
     _best: Tensor = field(init=False)
 
@@ -45,27 +57,25 @@ class Group:
     def shape(self) -> tuple[int, int, int]:
         """Frames, queries, cells."""
         y0, y1, x0, x1 = self.area
-        return len(self.frames), len(self.query), (y1 - y0) * (x1 - x0)
+        return len(self.frames), len(self.block.query), (y1 - y0) * (x1 - x0)
 
     def cell_positions(self) -> Tensor:
         """Position on the key grid of every cell, ``(cells,)`` int64, ascending."""
         y0, y1, x0, x1 = self.area
-        device = self.query.device
+        device = self.block.query.device
         down = torch.arange(y0, y1, device=device) * self.keys.grid[1]
         return (down[:, None] + torch.arange(x0, x1, device=device)).flatten()
 
-    def allowed(self, queries: Tensor | None = None) -> Tensor | None:
-        """Window of the block, ``(q, cells)`` bool; ``None`` where all is allowed.
+    def near(self, queries: Tensor | None = None) -> Tensor:
+        """Window of the block, ``(q, cells)`` bool.
 
         ``queries`` ``(u,)`` are the places in the block that are asked for.
         """
-        if self.window is None:
-            return None
         y0, y1, x0, x1 = self.area
-        device = self.query.device
+        device = self.block.query.device
         down = torch.arange(y0, y1, device=device, dtype=torch.int32)
         across = torch.arange(x0, x1, device=device, dtype=torch.int32)
-        rows, cols = self.rows.int(), self.cols.int()
+        rows, cols = self.block.rows.int(), self.block.cols.int()
         if queries is not None:
             rows, cols = rows[queries], cols[queries]
         dy = down[None, :, None] - rows[:, None, None]
@@ -87,7 +97,7 @@ class Group:
         """
         t, q, cells = self.shape
         self.values = buffer[: t * q * cells].view(t, q, cells)
-        query = self.query.to(dtype)
+        query = self.block.query.to(dtype)
         for place, source in enumerate(sources):
             _multiply(query, source, self.values[place])
             if place == 1:
@@ -115,7 +125,8 @@ class Group:
             ``(q, d)`` float32 values (``-inf`` where not allowed), ``(q, d)`` int64
             key indices, and ``(q,)`` float32: no key left out is better than this.
         """
-        allowed, best, values = self.allowed(queries), self._best, self.values
+        allowed = self.near(queries) if self.restricted else None
+        best, values = self._best, self.values
         if queries is not None:
             best, values = best[queries], values[:, queries]
         t, cells = len(values), best.shape[1]
@@ -151,25 +162,24 @@ class Group:
 
         Returns:
             ``(u, t * cells)`` float32 values, ``(t * cells,)`` key indices, ``(u, t *
-            cells)`` bool allowed.
+            cells)`` int64 copies, 0 where a key is not allowed.
         """
         t, _, cells = self.shape
         if self.values.dtype == torch.float32:
             values = self.values[:, queries]
         else:
-            values = torch.empty(t, len(queries), cells, device=self.query.device)
+            values = torch.empty(t, len(queries), cells, device=self.block.query.device)
             for place, frame in enumerate(self.frames):
                 source = area_feats(self.keys, frame, self.area)
-                _multiply(self.query[queries], source, values[place])
-        device = self.query.device
+                _multiply(self.block.query[queries], source, values[place])
+        device = self.block.query.device
         frames = torch.arange(t, device=device).repeat_interleave(cells)
         index = self.index_of(frames, torch.arange(cells, device=device).repeat(t))
-        allowed = self.allowed(queries)
-        if allowed is None:
-            seen = torch.ones(len(queries), t * cells, dtype=torch.bool, device=device)
-        else:
-            seen = allowed.repeat(1, t)
-        return _by_query(values), index, seen
+        near = self.near(queries)
+        copies = [
+            torch.where(near, self.keys.near[f], self.keys.far[f]) for f in self.frames
+        ]
+        return _by_query(values), index, torch.cat(copies, dim=1)
 
 
 def area_feats(keys: Keys, frame: int, area: tuple[int, int, int, int]) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .keys import BF16_ROUNDING, Keys, query_positions
 from .plan import Plan, blocks_of, reach_of
-from .scores import Group, area_feats
-from .selection import Rule, Slots, fill_slots, select_rows, sort_canonically
+from .scores import Block, Group, area_feats
+from .selection import Rule, Slots, exact_slots, fill_slots, sort_canonically
 from .window import Window
 
 _SURVIVORS = (4, 16)  # per slot, kept by a bfloat16 pre-selection: first, then
@@ -89,12 +89,10 @@ class Search:
                 yield from self._select(ids, groups + self._global_groups(ids))
 
     def _group(
-        self, ids: Tensor, frames: list[int], area: tuple, window: Window | None
+        self, ids: Tensor, frames: list[int], area: tuple, restricted: bool
     ) -> Group:
-        query = self.query.flatten(0, 1)[ids]
-        return Group(
-            self.keys, frames, query, self._rows[ids], self._cols[ids], area, window
-        )
+        block = Block(self.query.flatten(0, 1)[ids], self._rows[ids], self._cols[ids])
+        return Group(self.keys, frames, block, area, self.window, restricted)
 
     def _buffer(self, name: str, size: int) -> Tensor:
         if name not in self._buffers or self._buffers[name].numel() < size:
@@ -123,17 +121,17 @@ class Search:
             sources = [part[area[0] : area[1]].flatten(0, 1) for part in strip]
         else:
             sources = (area_feats(self.keys, f, area).to(self._dtype) for f in frames)
-        group = self._group(ids, frames, area, self.window)
+        group = self._group(ids, frames, area, True)
         return self._scored(group, sources, 'windowed')
 
     def _whole_group(
-        self, ids: Tensor, frames: list[int], window: Window | None, name: str
+        self, ids: Tensor, frames: list[int], restricted: bool, name: str
     ) -> list[Group]:
         if not frames:
             return []
         h, w = self.keys.grid
         sources = [self._whole(frame) for frame in frames]
-        group = self._group(ids, frames, (0, h, 0, w), window)
+        group = self._group(ids, frames, (0, h, 0, w), restricted)
         return [self._scored(group, sources, name)]
 
     def _whole(self, frame: int) -> Tensor:
@@ -146,12 +144,12 @@ class Search:
         return self._converted[frame]
 
     def _global_groups(self, ids: Tensor) -> list[Group]:
-        return self._whole_group(ids, self.keys.global_frames(), None, 'global')
+        return self._whole_group(ids, self.keys.global_frames(), False, 'global')
 
     def _dense_groups(self, ids: Tensor) -> list[Group]:
-        window = None if self.window.shape == 'none' else self.window
+        restricted = self.window.shape != 'none'
         frames = self.keys.windowed_frames()
-        near = self._whole_group(ids, frames, window, 'windowed')
+        near = self._whole_group(ids, frames, restricted, 'windowed')
         return near + self._global_groups(ids)
 
     def _select(
@@ -176,7 +174,7 @@ class Search:
         keep = ~again
         yield ids[keep], Slots(slots.values[keep], slots.index[keep])
         for piece in again.nonzero()[:, 0].split(self._rows_at_once(groups)):
-            yield ids[piece], self._exact(ids, groups, piece)
+            yield ids[piece], self._exact(groups, piece)
 
     def _survivors(
         self, ids: Tensor, groups: list[Group]
@@ -245,21 +243,14 @@ class Search:
         space = sum(group.values.numel() for group in groups)
         return max(1, space // (cells * 40))
 
-    def _exact(self, ids: Tensor, groups: list[Group], queries: Tensor) -> Slots:
+    def _exact(self, groups: list[Group], queries: Tensor) -> Slots:
         """Slots of some queries of a block from all their scores, ties resolved."""
         parts = [group.rows_of(queries) for group in groups]
         values = torch.cat([part[0] for part in parts], dim=1)
         index = torch.cat([part[1] for part in parts])
-        seen = torch.cat([part[2] for part in parts], dim=1)
+        copies = torch.cat([part[2] for part in parts], dim=1)
         index, order = index.sort()
-        values, seen = values[:, order], seen[:, order]
-        near = self.keys.copies(
-            self._rows[ids[queries]],
-            self._cols[ids[queries]],
-            index.expand(len(queries), -1),
-            self.window,
-        )
-        return exact_slots(values, index, near * seen, self.rule)
+        return exact_slots(values[:, order], index, copies[:, order], self.rule)
 
 
 def _best_of(
@@ -274,35 +265,6 @@ def _best_of(
     if values.shape[1] > num:
         rest = torch.maximum(rest, best[:, -1])
     return best, index.gather(1, place), rest
-
-
-def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Slots:
-    """Slots from all scores of some queries.
-
-    Args:
-        values: ``(u, m)`` affinities.
-        index: ``(m,)`` key indices, ascending.
-        copies: ``(u, m)`` multiplicities, 0 = not allowed.
-        rule: ``topk`` a number; ``ties='all'`` can give more slots than that.
-    """
-    topk = rule.topk or 1
-    used, limit = select_rows(values, copies, topk)
-    if rule.ties == 'all':
-        used = torch.where(values >= limit[:, None], copies, 0)
-        topk = max(topk, int(used.sum(1).max()))
-    width = max(1, int((used > 0).sum(1).max()))
-    used, place = _pack(used, width)
-    packed = values.gather(1, place).masked_fill(used == 0, -torch.inf)
-    order = packed.sort(dim=1, descending=True, stable=True).indices
-    place, used = place.gather(1, order), used.gather(1, order)
-    return fill_slots(packed.gather(1, order), index[place], used, topk)
-
-
-def _pack(used: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Columns with a count, left-aligned in their order: counts and column numbers."""
-    place = (used > 0).to(torch.int8).sort(dim=1, descending=True, stable=True).indices
-    place = place[:, :width]
-    return used.gather(1, place), place
 
 
 def _ties(values: Tensor, copies: Tensor, topk: int, ties: str) -> Tensor:

@@ -72,7 +72,7 @@ def fill_slots(values: Tensor, index: Tensor, copies: Tensor, topk: int) -> Slot
     Args:
         values: ``(q, d)`` affinities of distinct keys, descending.
         index: ``(q, d)`` their indices.
-        copies: ``(q, d)`` int64 multiplicities, at least 1 where ``values`` is finite.
+        copies: ``(q, d)`` int64 multiplicities; keys with 0 take no slot.
         topk: number of slots.
     """
     last = copies.cumsum(1)  # slot after the last one of every key
@@ -116,28 +116,39 @@ def weighted_labels(labels: Tensor, index: Tensor, weights: Tensor) -> Tensor:
     )
 
 
-def select_rows(values: Tensor, copies: Tensor, topk: int) -> tuple[Tensor, Tensor]:
-    """Exact selection of whole rows with ties resolved by the lowest column.
+def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Slots:
+    """Slots of some queries from their affinities with all keys: the definition.
 
     Args:
-        values: ``(q, m)`` affinities of all keys, columns in the order of their index.
-        copies: ``(q, m)`` int64 multiplicities, 0 = not allowed.
-        topk: number of slots.
-
-    Returns:
-        ``(q, m)`` int64: how many of the ``topk`` slots every key takes, and ``(q,)``
-        the affinity at which the slots are full (``-inf`` where they never are).
+        values: ``(u, m)`` affinities.
+        index: ``(m,)`` key indices, ascending: equal keys are taken in this order.
+        copies: ``(u, m)`` multiplicities, 0 = not allowed.
+        rule: ``topk`` a number; ``ties='all'`` can give more slots than that.
     """
+    topk = rule.topk or 1
     values = values.masked_fill(copies == 0, -torch.inf)
-    distinct = min(topk, values.shape[1])
-    best, place = values.topk(distinct, dim=1)
-    filled = copies.gather(1, place).cumsum(1)  # (q, distinct)
+    best, place = values.topk(min(topk, values.shape[1]), dim=1)
+    filled = copies.gather(1, place).cumsum(1)  # (u, d)
     full = filled >= topk
-    where = full.int().argmax(1)
-    limit = best.gather(1, where[:, None])  # (q, 1)
+    limit = best.gather(1, full.int().argmax(1)[:, None])  # of the last slot
     limit = limit.masked_fill(~full.any(1, keepdim=True), -torch.inf)
-    above = (values > limit) * copies
-    tied = ((values == limit) & (limit > -torch.inf)) * copies
-    room = topk - above.sum(1, keepdim=True)  # (q, 1)
-    before = tied.cumsum(1) - tied
-    return above + (room - before).clamp_min(0).minimum(tied), limit[:, 0]
+    above = best > limit  # fewer than topk keys, so all of them are in ``best``
+    best, place = sort_canonically(best.masked_fill(~above, -torch.inf), place)
+    tied = _packed_columns((values == limit) & (limit > -torch.inf))  # (u, e)
+    place = torch.cat([place, tied.clamp_min(0)], dim=1)
+    used = torch.cat([best > -torch.inf, tied >= 0], dim=1)
+    counts = copies.gather(1, place).long() * used
+    if rule.ties == 'all':
+        topk = max(topk, int(counts.sum(1).max()))
+    found = values.gather(1, place).masked_fill(~used, -torch.inf)
+    return fill_slots(found, index[place], counts, topk)
+
+
+def _packed_columns(where: Tensor) -> Tensor:
+    """Numbers of the true columns of every row, ascending, -1 where a row has fewer."""
+    row, column = where.nonzero(as_tuple=True)
+    count = where.sum(1)
+    packed = column.new_full((len(where), int(count.max())), -1)
+    first = count.cumsum(0) - count
+    packed[row, torch.arange(len(row), device=row.device) - first[row]] = column
+    return packed

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from densecorr.convert import load_state
 from densecorr.ops.keys import Keys
 from densecorr.ops.propagate import slots_reference, topk_slots
 from densecorr.ops.selection import Rule, Slots, slot_weights
@@ -19,6 +18,7 @@ from densecorr.propagation.labels import LabelCodec, encode_labels
 from densecorr.propagation.propagator import LabelPropagator, Limits
 from densecorr.registry import MODELS
 
+from .pipelines import load_golden
 from .replay import Case
 
 
@@ -85,7 +85,7 @@ def replay_vanilla_tracker(
             pool=str(case.pool),
         )
     ).eval()
-    load_state(backbone, case.state_dict(), source=source)
+    load_golden(backbone, dict(state_dict=case.state_dict()), source)
     first = 'windowed' if first_windowed else 'global'
     propagator = LabelPropagator(
         Context(

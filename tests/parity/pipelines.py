@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from densecorr.convert import convert
 from densecorr.propagation.tracker import VideoTracker
 from densecorr.registry import MODELS
 from densecorr.structures import LabelMap, VideoSample
@@ -30,6 +31,14 @@ def model_of(name: str) -> dict[str, Any]:
     return Config.fromfile(CONFIGS / 'models' / f'{name}.py').model.to_dict()
 
 
+def load_golden(backbone: torch.nn.Module, content: Any, source: str) -> None:
+    """Official weights through the conversion rules, strictly."""
+    found = convert(content, source)
+    wanted = set(backbone.state_dict())
+    state = {key: value for key, value in found.state.items() if key in wanted}
+    backbone.load_state_dict(state, strict=True)
+
+
 def memory_video(
     frames: np.ndarray, first: np.ndarray, labels: dict[int, np.ndarray] | None = None
 ) -> VideoSample:
@@ -49,15 +58,13 @@ def memory_video(
 
 def crw_tracker(case: Case, state: dict[str, torch.Tensor]) -> VideoTracker:
     """CRW's network and protocol with the case's settings and official weights."""
-    from densecorr.convert import load_state
-
     protocol = protocol_of('crw')
     protocol['context']['num_frames'] = case.n_context
     protocol['window']['radius'] = case.radius
     protocol['select'] = dict(topk=case.topk, temperature=case.temperature)
     model = {**model_of('crw_res18'), 'protocol': protocol}
     tracker = MODELS.build(model).eval().to(DEVICE)
-    load_state(tracker.backbone, dict(model=state), source='crw')
+    load_golden(tracker.backbone, dict(model=state), 'crw')
     return tracker
 
 
