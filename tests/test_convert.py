@@ -329,13 +329,13 @@ def test_torchvision_address(tmp_path, monkeypatch, resnet_state):
     report = load_backbone(resnet(), 'torchvision:resnet18')
     assert report.source == 'torchvision'
     weights = torchvision.models.ResNet50_Weights
-    load._open('torchvision:resnet50', None, False)
-    load._open('torchvision:resnet50/IMAGENET1K_V2', None, False)
+    load.open_checkpoint('torchvision:resnet50', None, False)
+    load.open_checkpoint('torchvision:resnet50/IMAGENET1K_V2', None, False)
     assert asked[1:] == [weights.IMAGENET1K_V1.url, weights.IMAGENET1K_V2.url]
     with pytest.raises(ValueError, match=r"no weights 'V3' of 'resnet50'.*IMAGENET1K"):
-        load._open('torchvision:resnet50/V3', None, False)
+        load.open_checkpoint('torchvision:resnet50/V3', None, False)
     with pytest.raises(ValueError, match=r"no model 'resnet19'\..*'resnet18'"):
-        load._open('torchvision:resnet19', None, False)
+        load.open_checkpoint('torchvision:resnet19', None, False)
 
 
 @pytest.fixture

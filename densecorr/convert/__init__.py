@@ -1,7 +1,7 @@
 """Checkpoint formats: recognise, convert, load strictly."""
 
 from .convert import ConvertResult, choose, convert, recognise, tensors_of
-from .load import LoadReport, load_backbone, randomise
+from .load import LoadReport, load_backbone, open_checkpoint, randomise
 from .sources import SOURCES, Source
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     'choose',
     'convert',
     'load_backbone',
+    'open_checkpoint',
     'randomise',
     'recognise',
     'tensors_of',

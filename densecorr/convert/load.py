@@ -78,7 +78,7 @@ def load_backbone(
     checkpoint = str(checkpoint)
     if checkpoint == 'random':
         return randomise(backbone)
-    content, source = _open(checkpoint, source, allow_unsafe)
+    content, source = open_checkpoint(checkpoint, source, allow_unsafe)
     target = backbone.state_dict()
     names, result = _match(content, source, target, checkpoint)
     extra = [result.origin[key] for key in result.state if key not in target]
@@ -120,8 +120,16 @@ def randomise(backbone: nn.Module, seed: int = _RANDOM_SEED) -> LoadReport:
     return LoadReport('random', f'drawn with seed {seed}', loaded=sorted(state))
 
 
-def _open(address: str, source: str | None, unsafe: bool) -> tuple[Any, str | None]:
-    """Content of a checkpoint, and its format where the address says it."""
+def open_checkpoint(
+    address: str, source: str | None = None, unsafe: bool = False
+) -> tuple[Any, str | None]:
+    """Content of a checkpoint, and its format where the address says it.
+
+    Args:
+        address: as in :func:`load_backbone`, but not ``'random'``.
+        source: format that the caller names, or None.
+        unsafe: see :func:`densecorr.utils.checkpoints.read_checkpoint`.
+    """
     scheme, _, name = address.partition(':')
     if scheme in ('http', 'https'):
         return read_checkpoint(download(address), unsafe), source

@@ -127,7 +127,8 @@ def _refusal(path: Path, text: str) -> str:
     return (
         f'Checkpoint {path} holds {name}, which is neither a tensor nor plain data; '
         'reading it could run code, so it was not read. If you trust the source of the '
-        'file, pass allow_unsafe (--allow-unsafe), or save only its state dict.'
+        f'file, convert it once: densecorr convert {path} OUT.pth --allow-unsafe (in '
+        'Python: allow_unsafe=True). Or save only its state dict.'
     )
 
 
@@ -180,7 +181,8 @@ def _plain(value: Any) -> Any:
         kept = {k: _plain(v) for k, v in value.items() if _is_plain(v)}
         return {k: v for k, v in kept.items() if type(k) in _PLAIN}
     if isinstance(value, list | tuple):
-        return type(value)(_plain(v) for v in value if _is_plain(v))
+        kind = list if isinstance(value, list) else tuple
+        return kind(_plain(v) for v in value if _is_plain(v))
     return value
 
 
