@@ -287,9 +287,39 @@ def test_random_weights_keep_the_scale():
     assert torch.equal(model.bn1.weight, torch.ones(64))
     assert torch.equal(model.bn1.running_var, torch.ones(64))
     assert torch.equal(model.bn1.bias, torch.zeros(64))
+    assert torch.equal(model.bn1.running_mean, torch.zeros(64))
     vit = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=0)
     randomise(vit)
     assert float(vit.pos_embed.std()) == pytest.approx(0.02, rel=0.05)
+
+
+def test_random_weights_leave_computed_tables():
+    model = torch.nn.Linear(4, 3)
+    model.register_buffer('table', torch.arange(4.0))
+    model.register_buffer('index', torch.arange(4))
+    randomise(model)
+    assert torch.equal(model.table, torch.arange(4.0))
+    assert torch.equal(model.index, torch.arange(4))
+    assert torch.equal(model.bias, torch.zeros(3))
+
+
+def test_random_forgets_earlier_statistics():
+    model = resnet()
+    before = randomise(model) and hash_tensors(model.state_dict())
+    model.train()(torch.ones(2, 3, 32, 32))
+    assert hash_tensors(model.state_dict()) != before
+    randomise(model)
+    assert hash_tensors(model.state_dict()) == before
+
+
+def test_converted_dul_file_is_recognised():
+    keys = (
+        'backbone.conv1.weight',
+        'backbone.layer1.0.conv1.weight',
+        'emb_q.conv1.bias',
+    )
+    assert recognise(tensors(*keys)) == ['dul']
+    assert list(convert(tensors(*keys), 'dul').state) == list(keys)
 
 
 def test_timm_address(monkeypatch):

@@ -41,7 +41,11 @@ def tensors_of(content: Any, container: str = '') -> dict[str, Tensor] | None:
         content = content.get(container)
     if not isinstance(content, Mapping):
         return None
-    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)}
+    tensors = {
+        key: value
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
     return tensors or None
 
 
@@ -124,7 +128,7 @@ def _find(content: Any, source: Source) -> dict[str, Tensor] | None:
         state = tensors_of(content, container)
         if state is None:
             continue
-        keys = [key.removeprefix('module.') for key in state if isinstance(key, str)]
+        keys = [key.removeprefix('module.') for key in state]
         found = all(any(re.search(r, key) for key in keys) for r in source.require)
         if found and not any(_any(source.forbid, key) for key in keys):
             return state

@@ -18,6 +18,7 @@ from densecorr.utils.download import download
 from densecorr.utils.suggest import suggest
 
 _OPTIONAL = r'(^|\.)num_batches_tracked$'  # absent from old files, unused in eval mode
+_STATISTICS = r'(^|\.)(running_mean|running_var|num_batches_tracked)$'
 _PLAIN_DROP = r'^(fc|head|classifier)\.'
 _SHOWN = 8  # keys of a list in a report or an error
 _TOKEN_STD = 0.02  # of random tokens and positions, as in timm
@@ -99,23 +100,25 @@ def randomise(backbone: nn.Module, seed: int = _RANDOM_SEED) -> LoadReport:
     """Draw every weight anew from a seed, independent of how the network was built.
 
     Kernels and matrices are normal with variance 2 / fan-in, tokens and positions
-    normal with deviation 0.02; norms become the identity, biases zero.
+    normal with deviation 0.02; norms become the identity, biases zero. Tables that are
+    computed, not learned, stay.
 
     Reference: He et al., ICCV 2015, arXiv:1502.01852, Sec. 2.2.
     """
     generator = torch.Generator().manual_seed(seed)
+    learned = {parameter.data_ptr() for parameter in backbone.parameters()}
     state = {}
     for key, tensor in sorted(backbone.state_dict().items()):
-        if not tensor.is_floating_point():
-            state[key] = torch.zeros_like(tensor)
-        elif tensor.ndim < 2:
-            one = key.endswith(('weight', 'running_var', 'gamma'))
-            state[key] = torch.full_like(tensor, float(one))
-        else:
+        is_learned = tensor.data_ptr() in learned
+        if is_learned and tensor.ndim >= 2:
             token = tensor.ndim == 3 and tensor.shape[0] == 1
             std = _TOKEN_STD if token else math.sqrt(2 / tensor[0].numel())
-            drawn = torch.randn(tensor.shape, generator=generator) * std
-            state[key] = drawn.to(tensor)
+            state[key] = torch.randn(tensor.shape, generator=generator) * std
+        elif is_learned or re.search(_STATISTICS, key):
+            one = key.endswith(('weight', 'running_var', 'gamma'))
+            state[key] = torch.full_like(tensor, int(one))
+        else:
+            state[key] = tensor
     backbone.load_state_dict(state, strict=True)
     return LoadReport('random', f'drawn with seed {seed}', loaded=sorted(state))
 

@@ -78,7 +78,7 @@ SOURCES: dict[str, Source] = {
             r'^(backbone\.)?(patch_embed\.proj|conv1)\.weight$',
             r'^(backbone\.)?(blocks\.0\.attn\.qkv|layer1\.0\.conv1)\.weight$',
         ),
-        forbid=(r'^decoder_', r'^mask_token$'),
+        forbid=(r'^decoder_', r'^mask_token$', r'^emb_q\.'),
         drop=(r'^head\.', r'^fc\.'),
         rename=((r'^backbone\.', ''),),
         keep=_VIT + _RESNET,
@@ -100,7 +100,7 @@ SOURCES: dict[str, Source] = {
     ),
     'dul': Source(
         containers=('model', ''),
-        require=(r'^fast_net\.backbone\.conv1\.weight$', r'^fast_net\.emb_q\.'),
+        require=(r'^(fast_net\.)?backbone\.conv1\.weight$', r'^(fast_net\.)?emb_q\.'),
         rename=((r'^fast_net\.', ''),),
         keep=(r'^backbone\.(conv1|bn1|layer[1-4])\.', r'^emb_q\.(conv1|bn1|conv2)\.'),
         inner='backbone.',
