@@ -19,9 +19,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', help='default: work_dirs/<config>/<task>')
     parser.add_argument('--protocol', help='name or file; default: the config has one')
     parser.add_argument('--source', help='format of the checkpoint, if not recognised')
+    parser.add_argument(
+        '--allow-unsafe',
+        action='store_true',
+        help='unpickle whatever the checkpoint holds, which may run any code',
+    )
     parser.add_argument('--data', metavar='ROOT', help='folder of the dataset')
     parser.add_argument('--sequences', nargs='+', help='only these videos')
     parser.add_argument('--max-frames', type=int, help='only the first frames of each')
+    parser.add_argument(
+        '--official',
+        action='store_true',
+        help='score with the package davis2017 as well and report the difference',
+    )
     parser.add_argument(
         '--overwrite', action='store_true', help='remove earlier results in --out'
     )
@@ -55,14 +65,18 @@ def main(argv: list[str] | None = None) -> int:
     from densecorr.apis.dry_run import estimate, format_estimate  # slow: torch
     from densecorr.apis.evaluate import evaluate, options_of_dataset
     from densecorr.apis.report import format_result
+    from densecorr.engine.launch import PeerError
     from densecorr.engine.look_ahead import VideoError
 
     options = options_of_dataset(args.data, args.sequences, args.max_frames)
+    if args.official:
+        options['new:test_evaluator.0.official'] = True
     options.update(args.cfg_options)
     common = dict(
         protocol=args.protocol,
         cfg_options=options,
         source=args.source,
+        allow_unsafe=args.allow_unsafe,
         device=args.device,
         threads=args.threads,
         tf32=args.tf32,
@@ -74,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
             print(format_estimate(estimate(*run, timed=timed, **common)))
             return 0
         content = evaluate(*run, args.out, overwrite=args.overwrite, **common)
-    except (ValueError, TypeError, KeyError, OSError, VideoError) as error:
+    except (ValueError, TypeError, KeyError, OSError, VideoError, PeerError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'{type(error).__name__}: {text}', file=sys.stderr)
         return 1

@@ -40,6 +40,7 @@ def estimate(
     protocol: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     source: str | None = None,
+    allow_unsafe: bool = False,
     device: str | None = None,
     threads: int | None = None,
     tf32: bool = False,
@@ -58,6 +59,7 @@ def estimate(
         protocol: that replaces the config's.
         cfg_options: changes of the config.
         source: format of the checkpoint.
+        allow_unsafe: unpickle whatever the checkpoint holds, which may run code.
         device: to compute on.
         threads: to compute with.
         tf32: allow TF32 on a GPU.
@@ -85,7 +87,7 @@ def estimate(
             note=dataset.metainfo.get('note', ''),
         )
         if timed:
-            load_weights(tracker, checkpoint, source, processes)
+            load_weights(tracker, checkpoint, source, allow_unsafe, processes)
             found.update(_measure(tracker, videos[0], totals))
     finally:
         stop_processes()

@@ -50,6 +50,7 @@ def evaluate(
     protocol: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     source: str | None = None,
+    allow_unsafe: bool = False,
     overwrite: bool = False,
     device: str | None = None,
     threads: int | None = None,
@@ -67,6 +68,7 @@ def evaluate(
         protocol: name or file of a protocol that replaces the config's.
         cfg_options: changes of the config by dotted key.
         source: format of the checkpoint; recognised where None.
+        allow_unsafe: unpickle whatever the checkpoint holds, which may run code.
         overwrite: remove the results that lie in ``out`` and start anew.
         device: ``'cpu'`` or ``'cuda'``; CUDA where there is one.
         threads: compute threads per process; default cores / processes.
@@ -92,7 +94,7 @@ def evaluate(
             prepare_folder(folder, overwrite)
         gather(None)
         runner = build_runner(cfg, task, folder.path, processes)
-        load_weights(runner.model, checkpoint, source, processes)
+        load_weights(runner.model, checkpoint, source, allow_unsafe, processes)
         runner.test()
         content = runner.test_loop.content
         if processes.is_first:
@@ -155,9 +157,11 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
         for key, value in cfg.test_dataset.to_dict().items()
         if key not in _NOT_SETTINGS
     }
+    tracker = tracker_config(cfg)
     fingerprint = dict(
         task=cfg.task,
-        model={k: v for k, v in tracker_config(cfg).items() if k != 'protocol'},
+        model={k: v for k, v in tracker.items() if k not in ('protocol', 'limits')},
+        numerics={k: tracker['limits'].get(k) for k in ('max_bank', 'precision')},
         protocol=dict(
             name=cfg.protocol.name,
             revision=cfg.protocol.get('revision'),
@@ -217,12 +221,16 @@ def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
 
 
 def load_weights(
-    model: Any, checkpoint: str, source: str | None, processes: Processes
+    model: Any,
+    checkpoint: str,
+    source: str | None,
+    allow_unsafe: bool,
+    processes: Processes,
 ) -> None:
     """Load the backbone strictly; on each machine the first process fetches files."""
     for first in (True, False):
         if (processes.local_rank == 0) == first:
-            report = load_backbone(model.backbone, checkpoint, source)
+            report = load_backbone(model.backbone, checkpoint, source, allow_unsafe)
             print_log(f'{checkpoint}\n{report}', logger='current')
         gather(None)
     if checkpoint == 'random':

@@ -23,6 +23,10 @@ _HOURS = 24  # a rank with one short video waits this long for one with a long v
 _DEVICES = ('cpu', 'cuda')
 
 
+class PeerError(RuntimeError):
+    """Another process of the run has ended before its work was done."""
+
+
 @dataclass(frozen=True)
 class Processes:
     """One process among those of a run.
@@ -121,11 +125,21 @@ def gather(value: Any) -> list[Any]:
     """The values of all ranks in the order of the ranks; also a barrier.
 
     Plain values only: they are pickled and sent to every rank.
+
+    Raises:
+        PeerError: another process has ended.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return [value]
     values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
+    try:
+        dist.all_gather_object(values, value)
+    except RuntimeError as error:
+        raise PeerError(
+            f'process {dist.get_rank()} of {dist.get_world_size()} lost the others; '
+            'the message of the process that stopped first says why. Finished videos '
+            'are kept: run the command again when that is mended.'
+        ) from error
     return values
 
 

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,38 @@ def test_two_processes_gather_in_the_order_of_ranks(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / rank).read_text() for rank in '01'] == ['ok', 'ok']
+
+
+def test_process_that_is_left_alone_says_so(tmp_path):
+    script = tmp_path / 'alone.py'
+    script.write_text(
+        'import sys, time\n'
+        'from densecorr.engine.launch import *\n'
+        'p = start_processes(device="cpu", threads=1)\n'
+        'gather(None)\n'
+        'if p.rank == 1: sys.exit(3)\n'
+        'try:\n'
+        '    gather(None)\n'
+        'except PeerError as error:\n'
+        f'    open(r"{tmp_path}/error", "w").write(str(error))\n'
+    )
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = str(probe.getsockname()[1])
+    common = dict(WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script)],
+            env={
+                **os.environ,
+                **common,
+                'PYTHONPATH': str(REPO),
+                'RANK': rank,
+                'LOCAL_RANK': rank,
+            },
+        )
+        for rank in '01'
+    ]
+    assert [process.wait(120) for process in processes][1] == 3
+    text = (tmp_path / 'error').read_text()
+    assert text.startswith('process 0 of 2 lost the others; the message of the process')
