@@ -170,7 +170,8 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
             )
         model = {part: model[part] for part in ('backbone', 'inputs')}
         model['type'] = 'VideoTracker'
-    return {**model, 'protocol': protocol_part(cfg)}
+    limits = cfg.get('limits', {})
+    return {**model, 'protocol': protocol_part(cfg), 'limits': dict(limits)}
 
 
 def protocol_part(cfg: Config) -> dict[str, Any]:

@@ -216,8 +216,9 @@ def slots_reference(
     index = torch.arange(len(flat), device=query.device)
     key_rows, key_cols = grid_positions(*keys.grid, query.device)
     near = window.contains(key_rows - rows[:, None], key_cols - cols[:, None])
-    counts = zip(keys.near, keys.far, strict=True)
-    copies = torch.cat([torch.where(near, *pair) for pair in counts], dim=1)
+    counts = torch.tensor([keys.near, keys.far], dtype=torch.int16).to(near.device)
+    parts = [torch.where(near, inside, outside) for inside, outside in counts.t()]
+    copies = torch.cat(parts, dim=1)
     if rule.topk is None:
         rule = replace(rule, topk=int(copies.sum(1).max()))
     return exact_slots(values, index, copies, rule)

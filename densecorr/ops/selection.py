@@ -147,7 +147,7 @@ def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Sl
 def _packed_columns(where: Tensor) -> Tensor:
     """Numbers of the true columns of every row, ascending, -1 where a row has fewer."""
     row, column = where.nonzero(as_tuple=True)
-    count = where.sum(1)
+    count = row.bincount(minlength=len(where))
     packed = column.new_full((len(where), int(count.max())), -1)
     first = count.cumsum(0) - count
     packed[row, torch.arange(len(row), device=row.device) - first[row]] = column

@@ -13,6 +13,7 @@ from densecorr.ops.propagate import DEFAULT_MEMORY, Propagated, propagate
 from densecorr.ops.selection import Rule
 from densecorr.ops.window import Window
 
+from .check import SpotCheck
 from .context import Context
 from .memory import FrameMemory
 
@@ -26,12 +27,15 @@ class Limits:
         max_bank: bound on the stored features, see :class:`FrameMemory`.
         method: ``'auto'``, ``'dense'`` or ``'windowed'``.
         precision: ``'float32'`` or ``'bfloat16'`` with certificates.
+        check: so many random queries of every frame are computed again by the
+            definition, and a difference is an error (slow).
     """
 
     max_memory: int | str = DEFAULT_MEMORY
     max_bank: int | str | None = None
     method: str = 'auto'
     precision: str = 'float32'
+    check: int = 0
 
 
 class LabelPropagator:
@@ -62,6 +66,7 @@ class LabelPropagator:
         self.normalize, self.hard = normalize, hard
         self.limits = limits or Limits()
         self.last: Propagated | None = None
+        self.checks = SpotCheck(self.limits.check)
         self.start()
 
     def start(self) -> None:
@@ -109,7 +114,8 @@ class LabelPropagator:
         unit = self._prepare(feats)
         soft = self._propagated(unit, labels)
         if labels is not None:
-            soft = self._with_new_labels(soft, labels.flatten(1).t().float(), present)
+            given = labels.flatten(1).t().to(soft)  # (n, o)
+            soft = self._with_new_labels(soft, given, present)
         starts = list(self._references) or [self._time]
         frames = [self.context.kept(self._time + 1, start) for start in starts]
         self._memory.keep(set().union(*frames))
@@ -140,17 +146,16 @@ class LabelPropagator:
         """``(n, o)``; zeros while no reference is known."""
         limits, total = self.limits, None
         for reference, present in self._references.items():
+            memory = (self.keys(reference), self._memory.labels, self.window, self.rule)
             self.last = propagate(
                 unit,
-                self.keys(reference),
-                self._memory.labels,
-                self.window,
-                self.rule,
+                *memory,
                 max_memory=limits.max_memory,
                 method=limits.method,
                 precision=limits.precision,
             )
             part = self.last.labels.flatten(0, 1)
+            self.checks.compare(part, unit, *memory)
             if len(self._references) > 1:
                 part = part * present
             total = part if total is None else total + part
@@ -166,7 +171,7 @@ class LabelPropagator:
         if present is None:
             present = labels.sum(0) > 0
         if bool(present.any()):
-            self._references[self._time] = present.to(soft.dtype)
+            self._references[self._time] = present.to(soft)
         share = labels.sum(1, keepdim=True)
         return labels if self._time == 0 else (1 - share) * soft + share * labels
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from densecorr.ops.propagate import DEFAULT_MEMORY
 from densecorr.ops.size_policy import SizePlan
 from densecorr.registry import MODELS
 from densecorr.structures import FrameResult, VideoSample
@@ -27,11 +27,7 @@ class VideoTracker(nn.Module):
         backbone: config of a backbone; the last of its maps is used.
         inputs: ``color``, ``mean`` and ``std`` of :class:`FrameInput`.
         protocol: one task of a protocol, see :class:`Protocol`.
-        max_memory: bound on what the operator allocates beyond features and labels.
-        max_bank: bound on the stored features; beyond it they are kept in float16,
-            then on disk, which changes numbers slightly.
-        precision: ``'float32'``, or ``'bfloat16'`` products with certificates.
-        method: ``'auto'``, ``'dense'`` or ``'windowed'``.
+        limits: fields of :class:`densecorr.propagation.propagator.Limits`.
         chunk: frames that pass the backbone together.
 
     Reads ``frame_names``, ``read_frame``, ``read_labels``, ``first_label_frames`` of a
@@ -43,10 +39,7 @@ class VideoTracker(nn.Module):
         backbone: dict,
         inputs: dict,
         protocol: Mapping[str, Any],
-        max_memory: int | str = DEFAULT_MEMORY,
-        max_bank: int | str | None = None,
-        precision: str = 'float32',
-        method: str = 'auto',
+        limits: Mapping[str, Any] | None = None,
         chunk: int = 1,
     ) -> None:
         super().__init__()
@@ -67,7 +60,7 @@ class VideoTracker(nn.Module):
             self.protocol.select,
             self.protocol.normalize,
             self.protocol.hard,
-            Limits(max_memory, max_bank, method, precision),
+            Limits(**(limits or {})),
         )
 
     @torch.no_grad()
@@ -100,6 +93,23 @@ class VideoTracker(nn.Module):
             else:
                 result = codec.to_labels(soft, ids, plan)
             yield FrameResult(index, result)
+        self._report(video)
+
+    def _report(self, video: VideoSample) -> None:
+        """Say how the propagation was computed."""
+        last, checks = self.propagator.last, self.propagator.checks
+        if last is not None and last.plan is not None:
+            text = f'{video.name}: propagation {last.plan}'
+            if self.propagator.store != 'float32':
+                text += f', features stored as {self.propagator.store}'
+            print_log(text, logger='current')
+        if checks.queries:
+            print_log(
+                f'spot checks so far: {checks.checked} queries, largest difference of '
+                f'a soft label {checks.worst:.1e}, {checks.close} decided by less than '
+                '1e-5 at rank k',
+                logger='current',
+            )
 
     def _encode(
         self,

@@ -50,7 +50,7 @@ CASES = {
 
 
 def smooth_features(case: Case, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Query ``(h, w, c)``, keys ``(m, h, w, c)`` of length 1, and labels of all keys."""
+    """Query ``(h, w, c)``, keys ``(m, h, w, c)``, unit length; labels of all keys."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randn(1, case.c, case.h // 5, case.w // 5, generator=generator)
     base = F.interpolate(coarse, (case.h, case.w), mode='bicubic')[0]
@@ -123,7 +123,7 @@ def bare_products(plan: Plan, case: Case, dtype: torch.dtype) -> Callable[[], No
 
 
 def alternate(functions: Sequence[Callable[[], object]], pairs: int) -> list[float]:
-    """Median seconds of each function, run in turns so that all see the same machine."""
+    """Median seconds of each function; they run in turns, on the same machine state."""
     times: list[list[float]] = [[] for _ in functions]
     for _ in range(pairs):
         for function, row in zip(functions, times, strict=True):
