@@ -17,7 +17,7 @@ from densecorr.utils.images import read_label_map
 from densecorr.utils.tables import format_table
 from densecorr.visualization.overlay import jpeg_uri, overlay, shrink
 
-_WIDTH = 320  # pixels of a picture
+_WIDTH = 400  # pixels of a picture
 _PICTURES = 3  # first, middle and last frame
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title><style>

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from types import TracebackType
 
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -50,6 +52,9 @@ class FrameProgress:
         self._started = self._last = time.monotonic()
         if self._bar:
             self._bar.start()
+            self._logs = _screen_handlers()
+            for handler in self._logs:
+                handler.setStream(sys.stdout)  # the bar's: lines go above the bar
         return self
 
     def __exit__(
@@ -60,6 +65,8 @@ class FrameProgress:
     ) -> None:
         if self._bar:
             self._bar.stop()
+            for handler in self._logs:
+                handler.setStream(sys.stdout)
 
     def advance(self, frames: int = 1) -> None:
         """Count frames as done."""
@@ -79,6 +86,12 @@ class FrameProgress:
             f'{self.title}: {self.done}/{self.total} frames, {speed:.2f} frames/s, '
             f'ETA {format_seconds(left)}'
         )
+
+
+def _screen_handlers() -> list[logging.StreamHandler]:
+    """Handlers of the current logger that write to the screen."""
+    handlers = MMLogger.get_current_instance().handlers
+    return [h for h in handlers if type(h) is logging.StreamHandler]
 
 
 def format_seconds(seconds: float | None) -> str:

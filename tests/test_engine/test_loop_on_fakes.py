@@ -224,3 +224,28 @@ def test_progress_line_tells_frames_and_time_left(monkeypatch):
 )
 def test_format_seconds(seconds, text):
     assert format_seconds(seconds) == text
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    with FrameProgress(2, 'evaluating') as progress:
+        progress.advance(2)
+    assert '2/2' in capsys.readouterr().err
+
+
+def test_progress_is_lines_elsewhere(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'densecorr.engine.progress.print_log', lambda text, logger: lines.append(text)
+    )
+    monkeypatch.setenv('TERM', 'dumb')
+    with FrameProgress(2, 'evaluating', interval=0) as progress:
+        progress.advance()
+        progress.advance()
+    assert [line.split(',')[0] for line in lines] == [
+        'evaluating: 1/2 frames',
+        'evaluating: 2/2 frames',
+    ]
+    with FrameProgress(2, 'rank 1 of 2', visible=False, interval=0) as progress:
+        progress.advance()
+    assert len(lines) == 2
