@@ -217,7 +217,7 @@ def parse_bytes(text: int | str) -> int:
         scale = 1
     try:
         size = int(float(value) * scale)
-    except ValueError:
+    except (ValueError, OverflowError):
         size = 0
     if size <= 0:
         raise ValueError(f"{text!r} is not a size; write '512MB', '2GB' or bytes.")
