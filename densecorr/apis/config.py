@@ -170,8 +170,9 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
             )
         model = {part: model[part] for part in ('backbone', 'inputs')}
         model['type'] = 'VideoTracker'
-    limits = cfg.get('limits', {})
-    return {**model, 'protocol': protocol_part(cfg), 'limits': dict(limits)}
+    if 'limits' in cfg:
+        model['limits'] = cfg.limits.to_dict()
+    return {**model, 'protocol': protocol_part(cfg)}
 
 
 def protocol_part(cfg: Config) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from densecorr.utils.files import full_disk_named, make_folder, write_atomic
 _HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler')
 # Where the data lie; which videos, seen in the records; the protocol has the reader.
 _NOT_SETTINGS = ('root', 'sequences', 'reader')
+_LIMITS = ('max_bank', 'precision')  # those that can change a number
 _runs = itertools.count()  # names of loggers: several runs in one process
 
 
@@ -152,30 +153,10 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
     need. Its default hooks time and log training batches, so they are left out.
     """
     model = MODELS.build(tracker_config(cfg))
-    settings = {
-        key: value
-        for key, value in cfg.test_dataset.to_dict().items()
-        if key not in _NOT_SETTINGS
-    }
-    tracker = tracker_config(cfg)
-    fingerprint = dict(
-        task=cfg.task,
-        model={k: v for k, v in tracker.items() if k not in ('protocol', 'limits')},
-        numerics={k: tracker['limits'].get(k) for k in ('max_bank', 'precision')},
-        protocol=dict(
-            name=cfg.protocol.name,
-            revision=cfg.protocol.get('revision'),
-            **{cfg.task: protocol_part(cfg)},
-        ),
-        dataset=settings,
-        metrics=cfg.test_evaluator,
-        tf32=processes.tf32,
-        code=code_version(),
-    )
     loop = dict(
         type='VideoTestLoop',
         out_dir=str(out),
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_of(cfg, processes.tf32),
         summary=dict(
             task=task,
             config=Path(cfg.filename).stem,
@@ -199,6 +180,27 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
         )
     runner.model.to(processes.device)  # the Runner takes CUDA wherever there is one
     return runner
+
+
+def fingerprint_of(cfg: Config, tf32: bool) -> dict[str, Any]:
+    """What decides the results of a config, except the weights and the videos."""
+    model = {k: v for k, v in tracker_config(cfg).items() if k != 'protocol'}
+    limits = model.pop('limits', {})
+    settings = cfg.test_dataset.to_dict()
+    return dict(
+        task=cfg.task,
+        protocol=dict(
+            name=cfg.protocol.name,
+            revision=cfg.protocol.get('revision'),
+            **{cfg.task: protocol_part(cfg)},
+        ),
+        model=model,
+        limits={key: limits.get(key) for key in _LIMITS},
+        dataset={k: v for k, v in settings.items() if k not in _NOT_SETTINGS},
+        metrics=cfg.test_evaluator,
+        tf32=tf32,
+        code=code_version(),
+    )
 
 
 def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:

@@ -127,6 +127,12 @@ def test_tracker_config_takes_the_protocol_of_the_task(cfg):
     )
 
 
+def test_limits_of_the_config_reach_the_tracker(cfg):
+    cfg.limits = dict(max_memory='1GB')
+    tracker = tracker_config(apply_task(cfg, 'davis'))
+    assert tracker['limits'] == dict(max_memory='1GB')
+
+
 def test_method_becomes_a_tracker_of_its_backbone(cfg):
     cfg.model.type, cfg.model.head = 'DUL', dict(type='H')
     tracker = tracker_config(apply_task(cfg, 'davis'))

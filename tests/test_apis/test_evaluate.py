@@ -18,9 +18,11 @@ from densecorr.apis.evaluate import (
     default_out,
     describe_protocol,
     evaluate,
+    fingerprint_of,
     options_of_dataset,
 )
 from densecorr.apis.report import format_result, notes_of, percent
+from densecorr.engine.fingerprint import canonical_json
 from densecorr.engine.records import ResultFolder
 from densecorr.ops.window import Window
 from densecorr.propagation.context import Context
@@ -62,6 +64,30 @@ def test_protocol_at_another_stride_says_so():
 def test_reader_of_the_protocol_reaches_the_dataset():
     assert resolve(CONFIG, 'davis').test_dataset.reader == 'opencv'
     assert resolve(CONFIG, 'davis', 'dul').test_dataset.reader == 'pillow'
+
+
+def test_fingerprint_has_what_can_change_a_number_only():
+    first = fingerprint_of(resolve(CONFIG, 'davis'), tf32=False)
+    harmless = {
+        'test_dataset.root': 'elsewhere',
+        'test_dataset.sequences': ['dog'],
+        'limits.max_memory': '1GB',
+        'log_level': 'ERROR',
+    }
+    cfg = resolve(CONFIG, 'davis', options=harmless)
+    assert canonical_json(fingerprint_of(cfg, tf32=False)) == canonical_json(first)
+    changes = {
+        'test_dataset.max_frames': 3,
+        'limits.precision': 'bfloat16',
+        'protocol.davis.select.topk': 3,
+        'protocol.revision': 2,
+        'model.backbone.depth': 34,
+        'new:test_evaluator.0.bound_th': 2,
+    }
+    for key, value in changes.items():
+        cfg = resolve(CONFIG, 'davis', options={key: value})
+        assert canonical_json(fingerprint_of(cfg, False)) != canonical_json(first), key
+    assert fingerprint_of(resolve(CONFIG, 'davis'), tf32=True) != first
 
 
 def test_options_of_dataset_leave_out_what_is_not_given():
