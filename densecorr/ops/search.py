@@ -33,6 +33,18 @@ class Statistics:
     tied: int = 0
     uncertified: int = 0
 
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(
+            self.queries + other.queries,
+            self.tied + other.tied,
+            self.uncertified + other.uncertified,
+        )
+
+    @property
+    def certified(self) -> float:
+        """Share of the queries that were not computed again in float32."""
+        return 1 - self.uncertified / max(1, self.queries)
+
 
 @dataclass
 class Search:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from densecorr.ops.keys import Keys
 from densecorr.ops.propagate import DEFAULT_MEMORY, Propagated, propagate
+from densecorr.ops.search import Statistics
 from densecorr.ops.selection import Rule
 from densecorr.ops.window import Window
 
@@ -49,6 +50,11 @@ class LabelPropagator:
         hard: the most likely label is kept for later frames instead of soft ones.
         limits: memory, method and precision.
 
+    Attributes:
+        last: result of the newest call of the operator.
+        statistics: ties and certificates, summed over all videos.
+        checks: spot checks, summed over all videos.
+
     Labels may appear in any frame (:meth:`step` with ``labels``): every frame that
     brings new ones becomes a reference of its own for them, as in DUL.
     """
@@ -67,6 +73,7 @@ class LabelPropagator:
         self.limits = limits or Limits()
         self.last: Propagated | None = None
         self.checks = SpotCheck(self.limits.check)
+        self.statistics = Statistics()
         self.start()
 
     def start(self) -> None:
@@ -154,6 +161,7 @@ class LabelPropagator:
                 method=limits.method,
                 precision=limits.precision,
             )
+            self.statistics += self.last.statistics
             part = self.last.labels.flatten(0, 1)
             self.checks.compare(part, unit, *memory)
             if len(self._references) > 1:

@@ -102,6 +102,9 @@ class VideoTracker(nn.Module):
             text = f'{video.name}: propagation {last.plan}'
             if self.propagator.store != 'float32':
                 text += f', features stored as {self.propagator.store}'
+            if self.propagator.limits.precision == 'bfloat16':
+                share = self.propagator.statistics.certified
+                text += f', {share:.2%} of the queries certified in bfloat16'
             print_log(text, logger='current')
         if checks.queries:
             print_log(
