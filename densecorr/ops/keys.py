@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +25,11 @@ class Keys:
         far: copies outside the window, ``m`` integers, never more than ``near``. A
             frame that is never restricted has ``far = near``; a frame with
             ``near = 0`` is skipped.
-        norms: per frame the largest length of a feature and the largest length of what
-            rounding to bfloat16 takes from one (:func:`rounding_norms`), where the
-            owner of the memory has kept them; computed when needed otherwise.
+        center: ``(c,)`` float32, subtracted from the keys before they are rounded to
+            bfloat16: that shifts all scores of a query alike and leaves less to
+            round. Any vector is right; the mean feature is good.
+        norms: per frame :func:`rounding_norms` with ``center``, where the owner of the
+            memory has kept them.
 
     Raises:
         ValueError: lengths differ, ``far`` exceeds ``near``, or nothing is left.
@@ -35,6 +38,7 @@ class Keys:
     feats: Tensor
     near: tuple[int, ...]
     far: tuple[int, ...]
+    center: Tensor | None = None
     norms: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
@@ -76,7 +80,9 @@ class Keys:
     def rounding(self) -> tuple[float, float]:
         """:func:`rounding_norms` over all frames in use."""
         used = [i for i, n in enumerate(self.near) if n]
-        norms = self.norms or {i: rounding_norms(self.feats[i]) for i in used}
+        norms: Any = self.norms
+        if norms is None:
+            norms = {i: rounding_norms(self.feats[i], self.center) for i in used}
         return max(norms[i][0] for i in used), max(norms[i][1] for i in used)
 
     def single(self) -> bool:
@@ -111,11 +117,14 @@ def query_positions(query: Tensor) -> tuple[Tensor, Tensor]:
     return grid_positions(query.shape[0], query.shape[1], query.device)
 
 
-def rounding_norms(feats: Tensor) -> tuple[float, float]:
-    """Largest length of ``(h, w, c)`` features and of their bfloat16 residue."""
+def rounding_norms(feats: Tensor, center: Tensor | None = None) -> tuple[float, float]:
+    """Largest lengths of ``(h, w, c)`` features and of their bfloat16 residues.
+
+    ``center`` ``(c,)`` is subtracted from the features first.
+    """
     length = lost = 0.0
     for rows in feats.split(8):  # a few rows at a time: no copy of the whole map
-        rows = rows.float()
+        rows = rows.float() if center is None else rows.float() - center
         residue = rows - rows.bfloat16().float()
         length = max(length, float(rows.norm(dim=-1).max()))
         lost = max(lost, float(residue.norm(dim=-1).max()))

@@ -88,18 +88,18 @@ class Group:
         table = torch.tensor(list(self.frames), device=cells.device)
         return table[frames] * (h * w) + self.cell_positions()[cells]
 
-    def score(
-        self, sources: Iterable[Tensor], buffer: Tensor, dtype: torch.dtype
-    ) -> None:
+    def score(self, sources: Iterable[Tensor], buffer: Tensor) -> None:
         """Multiply the queries with every frame's ``(cells, c)`` key features.
 
-        ``buffer`` is a flat work space of ``dtype`` that ``values`` becomes a view of.
+        The products have the precision of ``buffer``, a flat work space that
+        ``values`` becomes a view of. Sources of that precision are ready; others are
+        converted piece by piece.
         """
         t, q, cells = self.shape
         self.values = buffer[: t * q * cells].view(t, q, cells)
-        query = self.block.query.to(dtype)
+        query = self.block.query.to(buffer.dtype)
         for place, source in enumerate(sources):
-            _multiply(query, source, self.values[place])
+            _multiply(query, source, self.values[place], self.keys.center)
             if place == 1:
                 self._best = torch.maximum(self.values[0], self.values[1])
             elif place > 1:
@@ -171,7 +171,7 @@ class Group:
             values = torch.empty(t, len(queries), cells, device=self.block.query.device)
             for place, frame in enumerate(self.frames):
                 source = area_feats(self.keys, frame, self.area)
-                _multiply(self.block.query[queries], source, values[place])
+                _multiply(self.block.query[queries], source, values[place], None)
         device = self.block.query.device
         frames = torch.arange(t, device=device).repeat_interleave(cells)
         index = self.index_of(frames, torch.arange(cells, device=device).repeat(t))
@@ -188,13 +188,22 @@ def area_feats(keys: Keys, frame: int, area: tuple[int, int, int, int]) -> Tenso
     return keys.feats[frame, y0:y1, x0:x1].reshape(-1, keys.feats.shape[-1])
 
 
-def _multiply(query: Tensor, source: Tensor, out: Tensor) -> None:
+def ready(feats: Tensor, dtype: torch.dtype, center: Tensor | None) -> Tensor:
+    """Key features for products in ``dtype``: centred where they are rounded."""
+    if center is not None and dtype == torch.bfloat16:
+        feats = feats.float() - center
+    return feats.to(dtype)
+
+
+def _multiply(
+    query: Tensor, source: Tensor, out: Tensor, center: Tensor | None
+) -> None:
     """``query @ source.T`` into ``out``, in the precision of ``query``."""
     if source.dtype == query.dtype:
         torch.mm(query, source.t(), out=out)
         return
     for start in range(0, len(source), _CONVERT):
-        piece = source[start : start + _CONVERT].to(query.dtype)
+        piece = ready(source[start : start + _CONVERT], query.dtype, center)
         out[:, start : start + _CONVERT] = query @ piece.t()
 
 

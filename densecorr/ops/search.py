@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .keys import BF16_ROUNDING, Keys, query_positions
 from .plan import Plan, blocks_of, reach_of
-from .scores import Block, Group, area_feats
+from .scores import Block, Group, area_feats, ready
 from .selection import Rule, Slots, exact_slots, fill_slots, sort_canonically
 from .window import Window
 
@@ -113,7 +113,7 @@ class Search:
 
     def _scored(self, group: Group, sources: Iterable[Tensor], name: str) -> Group:
         t, q, cells = group.shape
-        group.score(sources, self._buffer(name, t * q * cells), self._dtype)
+        group.score(sources, self._buffer(name, t * q * cells))
         return group
 
     def _strip(self, x0: int, x1: int) -> Tensor:
@@ -123,7 +123,8 @@ class Search:
         strip = self._buffer('strip', shape[0] * shape[1] * shape[2] * shape[3])
         strip = strip[: shape[0] * shape[1] * shape[2] * shape[3]].view(shape)
         for place, frame in enumerate(frames):
-            strip[place].copy_(self.keys.feats[frame, :, x0:x1])
+            feats = self.keys.feats[frame, :, x0:x1]
+            strip[place].copy_(self._ready(feats))
         return strip
 
     def _windowed_group(self, ids: Tensor, area: tuple, strip: Tensor | None) -> Group:
@@ -132,7 +133,7 @@ class Search:
         if strip is not None:
             sources = [part[area[0] : area[1]].flatten(0, 1) for part in strip]
         else:
-            sources = (area_feats(self.keys, f, area).to(self._dtype) for f in frames)
+            sources = (self._ready(area_feats(self.keys, f, area)) for f in frames)
         group = self._group(ids, frames, area, True)
         return self._scored(group, sources, 'windowed')
 
@@ -146,13 +147,16 @@ class Search:
         group = self._group(ids, frames, (0, h, 0, w), restricted)
         return [self._scored(group, sources, name)]
 
+    def _ready(self, feats: Tensor) -> Tensor:
+        return ready(feats, self._dtype, self.keys.center)
+
     def _whole(self, frame: int) -> Tensor:
         """All features of a frame, ``(n, c)``, in the precision of the products."""
         feats = self.keys.feats[frame].flatten(0, 1)
         if feats.dtype == self._dtype or not self.plan.converted:
             return feats
         if frame not in self._converted:
-            self._converted[frame] = feats.to(self._dtype)
+            self._converted[frame] = self._ready(feats)
         return self._converted[frame]
 
     def _global_groups(self, ids: Tensor) -> list[Group]:
@@ -239,6 +243,8 @@ class Search:
         exact, place = exact.sort(dim=1, descending=True)
         kth = exact[:, min(self._topk, exact.shape[1]) - 1]
         bound = rest + self._error_bound(query, rest)
+        if self.keys.center is not None:
+            bound = bound + query @ self.keys.center
         return exact, index.gather(1, place), (kth <= bound) & (rest > -torch.inf)
 
     def _error_bound(self, query: Tensor, score: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ class FrameMemory:
         self.store = 'float32'
         self._slots: dict[int, int] = {}
         self._norms: dict[int, tuple[float, float]] = {}
+        self._center: Tensor | None = None
         self._feats: Tensor | None = None
         self._labels: Tensor | None = None
 
@@ -55,7 +56,9 @@ class FrameMemory:
         n = len(labels)
         self._labels[slot * n : (slot + 1) * n].copy_(labels)
         if self.keep_norms:
-            self._norms[frame] = rounding_norms(self._feats[slot])
+            if self._center is None:
+                self._center = feats.mean((0, 1))
+            self._norms[frame] = rounding_norms(self._feats[slot], self._center)
 
     def keep(self, frames: Iterable[int]) -> None:
         """Forget all frames but these."""
@@ -75,7 +78,7 @@ class FrameMemory:
             near[slot], far[slot] = copies
             norms[slot] = self._norms.get(frame, (0.0, 0.0))
         kept = tuple(norms) if self.keep_norms else None
-        return Keys(self._feats, tuple(near), tuple(far), kept)
+        return Keys(self._feats, tuple(near), tuple(far), self._center, kept)
 
     @property
     def labels(self) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor
 
 from densecorr.ops.keys import Keys
@@ -37,6 +38,9 @@ class Limits:
     method: str = 'auto'
     precision: str = 'float32'
     check: int = 0
+
+
+_WORTH = 0.9  # certified share below which bfloat16 costs more than it saves
 
 
 class LabelPropagator:
@@ -84,6 +88,7 @@ class LabelPropagator:
         )
         self._references: dict[int, Tensor] = {}
         self._time = 0
+        self._precision = self.limits.precision
 
     @torch.no_grad()
     def step(
@@ -159,9 +164,10 @@ class LabelPropagator:
                 *memory,
                 max_memory=limits.max_memory,
                 method=limits.method,
-                precision=limits.precision,
+                precision=self._precision,
             )
             self.statistics += self.last.statistics
+            self._reconsider(self.last.statistics.certified)
             part = self.last.labels.flatten(0, 1)
             self.checks.compare(part, unit, *memory)
             if len(self._references) > 1:
@@ -171,6 +177,16 @@ class LabelPropagator:
             count = len(labels) if labels is not None else self._memory.labels.shape[1]
             total = unit.new_zeros(unit.shape[0] * unit.shape[1], count)
         return total
+
+    def _reconsider(self, certified: float) -> None:
+        """Leave bfloat16 for the rest of a video whose features it cannot tell apart."""
+        if self._precision == 'bfloat16' and certified < _WORTH:
+            self._precision = 'float32'
+            print_log(
+                f'bfloat16 proves only {certified:.0%} of the queries of frame '
+                f'{self._time}: float32 for the rest of this video',
+                logger='current',
+            )
 
     def _with_new_labels(
         self, soft: Tensor, labels: Tensor, present: Tensor | None

@@ -178,6 +178,27 @@ def test_rounding_norms_bound_what_bfloat16_loses():
     assert length == pytest.approx(float(feats.norm(dim=-1).max()))
     residue = (feats - feats.bfloat16().float()).norm(dim=-1)
     assert lost == pytest.approx(float(residue.max()))
+    center = feats.mean((0, 1))
+    assert rounding_norms(feats, center) == rounding_norms(feats - center)
+
+
+def test_a_centre_proves_more_and_changes_nothing():
+    """Features around a common mean, as behind a ReLU."""
+    generator = torch.Generator().manual_seed(0)
+    feats = F.normalize(torch.rand(4, 24, 24, 32, generator=generator) + 2, dim=-1)
+    query, labels = feats[1].roll(1, 0).contiguous(), torch.rand(4 * 576, 2)
+    window, rule = Window('square', 8), Rule(3, 0.05)
+    plain = Keys(feats, *COPIES[1])
+    centred = Keys(feats, *COPIES[1], center=feats[0].mean((0, 1)))
+    expected = propagate(query, plain, labels, window, rule)
+    found = [
+        propagate(query, keys, labels, window, rule, precision='bfloat16')
+        for keys in (plain, centred)
+    ]
+    for result in found:
+        torch.testing.assert_close(result.labels, expected.labels, atol=1e-4, rtol=0)
+    shares = [result.statistics.certified for result in found]
+    assert shares[0] < shares[1] - 0.3
 
 
 def test_bad_shapes_and_options_name_what_is_wrong():

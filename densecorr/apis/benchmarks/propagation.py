@@ -138,8 +138,9 @@ def compare(case: Case, precision: str, pairs: int, max_memory: str) -> list[str
     query, feats, labels = smooth_features(case)
     near = (1,) * case.frames
     far = (int(case.first_global), *[0] * (case.frames - 1))
-    norms = tuple(rounding_norms(frame) for frame in feats)
-    keys = Keys(feats, near, far, norms)
+    center = feats[0].mean((0, 1))
+    norms = tuple(rounding_norms(frame, center) for frame in feats)
+    keys = Keys(feats, near, far, center, norms)
     rule = Rule(case.topk, 0.05)
     allowed = case.window.allowed(case.h, case.w)
 
