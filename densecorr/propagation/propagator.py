@@ -179,7 +179,7 @@ class LabelPropagator:
         return total
 
     def _reconsider(self, certified: float) -> None:
-        """Leave bfloat16 for the rest of a video whose features it cannot tell apart."""
+        """Leave bfloat16 for the rest of a video that it cannot tell apart."""
         if self._precision == 'bfloat16' and certified < _WORTH:
             self._precision = 'float32'
             print_log(
