@@ -173,7 +173,7 @@ def plan_blocks(problem: Problem, max_memory: int, method: str = 'auto') -> Plan
             f'{problem.keys}.'
         )
     plans: list[Plan] = []
-    if method != 'windowed':
+    if method != 'windowed' or not problem.windowed:  # whole frames only
         frames = problem.windowed + problem.unrestricted
         plans += [
             _dense(problem, chunk, frames, converted)

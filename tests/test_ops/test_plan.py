@@ -36,6 +36,8 @@ def test_too_small_a_bound_names_the_least_that_does():
 def test_forced_methods():
     assert plan_blocks(problem((60, 107)), 10**9, 'dense').dense
     assert not plan_blocks(problem((14, 14)), 10**9, 'windowed').dense
+    only_global = problem((14, 14), windowed=0)  # CRW's first step
+    assert plan_blocks(only_global, 10**9, 'windowed').dense
     with pytest.raises(ValueError, match="method 'windowed' needs a window"):
         plan_blocks(problem((60, 107), window=Window()), 10**9, 'windowed')
     with pytest.raises(ValueError, match=r"'quick'.*'auto', 'dense' or 'windowed'"):

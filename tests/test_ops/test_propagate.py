@@ -62,8 +62,6 @@ def test_integer_features_are_equal_bit_for_bit(window, copies, precision):
     query, keys, labels = problem(True, copies=copies)
     exact = precision == 'float32'  # a product that is added up in another order too
     for path, ties in itertools.product(PATHS, ['lowest', 'all']):
-        if path['method'] == 'windowed' and not keys.windowed_frames():
-            continue
         rule = Rule(5, 0.1, ties)
         expected = propagate_reference(query, keys, labels, window, rule)
         found = propagate(
@@ -90,8 +88,6 @@ def test_real_features_are_equal_to_rounding(copies, precision):
     clear = wanted.values[:, 6] - wanted.values[:, 7] > 1e-5
     expected = propagate_reference(query, keys, labels, window, rule)
     for path in PATHS:
-        if path['method'] == 'windowed' and not keys.windowed_frames():
-            continue
         slots = topk_slots(query, keys, window, rule, precision=precision, **path)
         torch.testing.assert_close(
             slots.values, wanted.values[:, :7], atol=1e-5, rtol=0

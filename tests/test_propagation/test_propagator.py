@@ -41,6 +41,13 @@ def test_every_frame_equals_the_definition_on_its_memory():
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize('method', ['dense', 'windowed'])
+def test_forced_methods_agree_from_the_first_frame_on(method):
+    feats, labels = video()
+    found = run(make(limits=Limits(method=method)), feats, labels)
+    torch.testing.assert_close(found, run(make(), feats, labels), atol=1e-6, rtol=0)
+
+
 def test_a_second_video_starts_afresh():
     feats, labels = video()
     propagator = make()
