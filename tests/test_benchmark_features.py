@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from densecorr.apis.benchmarks import features
+from densecorr.apis.benchmarks.timing import alternate
 from densecorr.models.backbones.fold import fold_batch_norm
 from densecorr.registry import MODELS
 
@@ -62,7 +63,7 @@ def test_explicit_attention_is_the_same_function_with_a_softmax_matrix():
 def test_alternate_takes_turns_after_a_warm_up():
     calls = []
     runs = {name: lambda name=name: calls.append(name) for name in 'ab'}
-    seconds = features.alternate(runs, pairs=3)
+    seconds = alternate(runs, pairs=3)
     assert calls == list('ab' * 4)
     assert set(seconds) == {'a', 'b'}
     assert min(seconds.values()) >= 0

@@ -8,11 +8,9 @@ they run in turn, and medians are compared.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from statistics import median
 from typing import Any
 
 import torch
@@ -20,6 +18,7 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from densecorr.apis.benchmarks.timing import alternate
 from densecorr.models.backbones.fold import fold_batch_norm
 from densecorr.registry import MODELS
 
@@ -54,19 +53,6 @@ def with_explicit_attention(backbone: nn.Module) -> nn.Module:
     for block in copy.model.blocks:
         block.attn = ExplicitAttention(block.attn)
     return copy
-
-
-def alternate(runs: dict[str, Callable[[], Any]], pairs: int) -> dict[str, float]:
-    """Median seconds of every function, called in turn ``pairs`` times."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()  # warm-up
-    for _ in range(pairs):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: median(values) for name, values in seconds.items()}
 
 
 @torch.inference_mode()

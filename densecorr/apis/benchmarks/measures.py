@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 
+from densecorr.apis.benchmarks.timing import alternate
 from densecorr.datasets import DAVISDataset
 from densecorr.evaluation.functional.boundary import BOUND_TH
 from densecorr.evaluation.functional.davis import frame_scores
@@ -114,21 +114,20 @@ def our_scores(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def compare(clips: Sequence[Clip], pairs: int) -> dict[str, float]:
     """CPU seconds of both (median of alternating runs) and the largest difference."""
-    runs: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = dict(
-        literal=literal_scores, ours=our_scores
+    scores: dict[str, list[np.ndarray]] = {}
+
+    def run(name: str, score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+        scores[name] = [score(clip.pred, clip.target) for clip in clips]
+
+    runs = dict(
+        literal=lambda: run('literal', literal_scores),
+        ours=lambda: run('ours', our_scores),
     )
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(pairs):
-        scores = {}
-        for name, run in runs.items():
-            start = time.process_time()
-            scores[name] = [run(clip.pred, clip.target) for clip in clips]
-            seconds[name].append(time.process_time() - start)
+    medians = alternate(runs, pairs, clock=time.process_time)
     difference = max(
         float(np.abs(a - b).max())
         for a, b in zip(scores['literal'], scores['ours'], strict=True)
     )
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
     return dict(
         **medians, share=medians['ours'] / medians['literal'], difference=difference
     )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from densecorr.apis.benchmarks.timing import alternate
 from densecorr.ops.keys import Keys, rounding_norms
 from densecorr.ops.plan import Plan, blocks_of, reach_of
 from densecorr.ops.propagate import DEFAULT_MEMORY, Propagated, propagate
@@ -122,17 +121,6 @@ def bare_products(plan: Plan, case: Case, dtype: torch.dtype) -> Callable[[], No
     return run
 
 
-def alternate(functions: Sequence[Callable[[], object]], pairs: int) -> list[float]:
-    """Median seconds of each function; they run in turns, on the same machine state."""
-    times: list[list[float]] = [[] for _ in functions]
-    for _ in range(pairs):
-        for function, row in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            function()
-            row.append(time.perf_counter() - start)
-    return [statistics.median(row) for row in times]
-
-
 def compare(case: Case, precision: str, pairs: int, max_memory: str) -> list[str]:
     """One line per finding about one shape."""
     query, feats, labels = smooth_features(case)
@@ -159,15 +147,15 @@ def compare(case: Case, precision: str, pairs: int, max_memory: str) -> list[str
     assert found.plan is not None
     dtype = torch.float32 if precision == 'float32' else torch.bfloat16
     products = bare_products(found.plan, case, dtype)
-    products()
-    dense, fast, bare = alternate(
-        [
-            lambda: dense_baseline(query, feats, labels, case, allowed),
-            ours,
-            products,
-        ],
+    times = alternate(
+        dict(
+            dense=lambda: dense_baseline(query, feats, labels, case, allowed),
+            operator=ours,
+            products=products,
+        ),
         pairs,
     )
+    dense, fast, bare = times.values()
     reference = dense_baseline(query, feats, labels, case, allowed)
     error = float((found.labels.flatten(0, 1) - reference).abs().max())
     stats = found.statistics
