@@ -1,1 +1,1 @@
-"""Apis."""
+"""What tools, notebooks and other programs call: one module per task."""

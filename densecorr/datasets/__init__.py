@@ -1,4 +1,4 @@
-"""Datasets."""
+"""Datasets: each yields videos whose frames are read when asked for."""
 
 from densecorr.datasets.davis import DAVISDataset
 

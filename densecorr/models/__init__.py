@@ -1,4 +1,4 @@
-"""Models."""
+"""Networks."""
 
 from densecorr.models import backbones
 

@@ -1,5 +1,18 @@
-"""Propagation."""
+"""From a protocol and features to label maps, one frame at a time."""
 
+from densecorr.propagation.context import Context
+from densecorr.propagation.frames import FrameInput
+from densecorr.propagation.labels import LabelCodec
+from densecorr.propagation.propagator import LabelPropagator, Limits
+from densecorr.propagation.protocol import Protocol
 from densecorr.propagation.tracker import VideoTracker
 
-__all__ = ['VideoTracker']
+__all__ = [
+    'Context',
+    'FrameInput',
+    'LabelCodec',
+    'LabelPropagator',
+    'Limits',
+    'Protocol',
+    'VideoTracker',
+]

@@ -1,1 +1,1 @@
-"""Utils."""
+"""Files, images, checkpoints, dataset facts and tables."""

@@ -1,1 +1,1 @@
-"""Visualization."""
+"""Pictures of results."""

@@ -1,4 +1,4 @@
-"""Models backbones."""
+"""Backbones: images in, a tuple of feature maps out, geometry as attributes."""
 
 from densecorr.models.backbones.dul_net import DULNet
 from densecorr.models.backbones.resnet import ResNet
