@@ -5,6 +5,7 @@ from hashlib import sha256
 import numpy as np
 from torch import nn
 
+from densecorr.evaluation.metrics import VideoMetric
 from densecorr.registry import DATASETS, METRICS, MODELS, PROTOCOLS
 from densecorr.structures import LabelMap, VideoSample
 
@@ -42,7 +43,9 @@ class Squares(list):  # of videos: a bright square moves over a dark ground
 
 
 @METRICS.register_module()
-class PixelAccuracy:  # share of the pixels with the right label, frame 0 left out
+class PixelAccuracy(
+    VideoMetric
+):  # share of the pixels with the right label, frame 0 left out
     def start(self, video):
         self.right = []
 
@@ -54,9 +57,6 @@ class PixelAccuracy:  # share of the pixels with the right label, frame 0 left o
 
     def compute_metrics(self, results):
         return dict(accuracy=float(np.mean([r['accuracy'] for r in results])))
-
-    def tables(self, results):
-        return {}  # file names to texts
 
 
 @PROTOCOLS.register_module()

@@ -1,5 +1,6 @@
 """Metrics: what the test loop feeds with predictions and asks for numbers."""
 
+from densecorr.evaluation.metrics.base import VideoMetric
 from densecorr.evaluation.metrics.vos import VOSMetric
 
-__all__ = ['VOSMetric']
+__all__ = ['VOSMetric', 'VideoMetric']

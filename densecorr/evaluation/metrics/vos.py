@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from densecorr.evaluation.functional.boundary import BOUND_TH, boundary_tolerance
@@ -17,6 +16,7 @@ from densecorr.evaluation.functional.davis import (
     pair_scores,
     summarize,
 )
+from densecorr.evaluation.metrics.base import VideoMetric
 from densecorr.evaluation.metrics.official import OfficialMeasures
 from densecorr.evaluation.metrics.vos_tables import vos_tables
 from densecorr.registry import METRICS
@@ -30,12 +30,8 @@ _SHOWN = 10  # names in a message
 
 
 @METRICS.register_module()
-class VOSMetric(BaseMetric):
+class VOSMetric(VideoMetric):
     """J and F per object and frame, their statistics and means over objects.
-
-    The test loop calls :meth:`start`, :meth:`update` for every frame and
-    :meth:`finish`, which gives plain numbers; label maps are not kept. Samples of
-    :meth:`process` are such numbers.
 
     - ``'semi-supervised'``: object k is label k of both maps. The first and last
       annotated frames do not count, void (255) of annotations is background.
@@ -184,10 +180,6 @@ class VOSMetric(BaseMetric):
             result['official_difference'] = self._difference
         self._video, self._frames = None, {}
         return result
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Collect what :meth:`finish` gave, one entry per video."""
-        self.results.extend(data_samples)
 
     def compute_metrics(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Global numbers, fractions, each averaged over all objects of all videos."""

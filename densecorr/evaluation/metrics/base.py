@@ -1,0 +1,40 @@
+"""What the test loop asks of a metric."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from densecorr.structures import VideoSample
+
+
+class VideoMetric(BaseMetric):
+    """A metric that sees a video frame by frame and keeps numbers only.
+
+    The test loop calls :meth:`start`, :meth:`update` for every frame, :meth:`finish`;
+    at the end :meth:`compute_metrics` and :meth:`tables` with what all videos gave.
+    """
+
+    @abstractmethod
+    def start(self, video: VideoSample) -> None:
+        """Begin a video."""
+
+    @abstractmethod
+    def update(self, index: int, pred: np.ndarray, target: np.ndarray | None) -> None:
+        """See a frame: ``(H, W)`` predicted and, where there are any, true labels."""
+
+    @abstractmethod
+    def finish(self) -> dict[str, Any]:
+        """Numbers of the video, as plain values that JSON can hold."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Collect what :meth:`finish` gave, one entry per video."""
+        self.results.extend(data_samples)
+
+    def tables(self, results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Texts of further result files by name; none by default."""
+        return {}
