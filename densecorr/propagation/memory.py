@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 
@@ -92,10 +93,7 @@ class FrameMemory:
         numbers = self.capacity * feats.numel()
         self.store = choose_store(numbers, self.max_bank)
         if self.store == 'disk':
-            with tempfile.NamedTemporaryFile(prefix='densecorr-bank-') as file:
-                flat = torch.from_file(
-                    file.name, shared=True, size=numbers, dtype=torch.float16
-                )
+            flat = _on_disk(numbers)
             self._feats = flat.view(shape)
         else:
             dtype = torch.float32 if self.store == 'float32' else torch.float16
@@ -118,6 +116,28 @@ class FrameMemory:
         assert self._feats is not None and self._labels is not None
         self._feats[:places].copy_(old_feats)
         self._labels[: len(old_labels)].copy_(old_labels)
+
+
+def _on_disk(numbers: int) -> Tensor:
+    """Half precision values in a temporary file that nobody else sees.
+
+    Raises:
+        OSError: the file does not fit. (Without asking now, a full disk would end the
+            process at the first write.)
+    """
+    with tempfile.NamedTemporaryFile(prefix='densecorr-bank-') as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, 2 * numbers)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f'no room for {2 * numbers} bytes of features in '
+                f'{tempfile.gettempdir()}; set TMPDIR to a folder with more, or raise '
+                'max_bank',
+            ) from error
+        return torch.from_file(
+            file.name, shared=True, size=numbers, dtype=torch.float16
+        )
 
 
 def choose_store(numbers: int, max_bank: int | None) -> str:

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 import torch
 
@@ -48,6 +51,18 @@ def test_a_bank_on_disk_holds_the_same_as_half_precision():
     assert (half.store, disk.store) == ('float16', 'disk')
     assert torch.equal(half.keys({0: (1, 0)}).feats[0], feats.half())
     assert torch.equal(disk.keys({0: (1, 0)}).feats[0], feats.half())
+
+
+def test_a_full_disk_is_named_before_anything_is_computed(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'posix_fallocate', full)
+    with pytest.raises(
+        OSError, match=r'no room for 96 bytes.*TMPDIR.*max_bank'
+    ) as found:
+        FrameMemory(2, max_bank='1B').add(0, *frame(0))
+    assert found.value.errno == errno.ENOSPC
 
 
 def test_an_empty_memory_says_so():
