@@ -55,6 +55,7 @@ class VideoSample:
     first_label_frames: tuple[int, ...]
     size: tuple[int, int]
     hash_inputs: Callable[[], str] = field(repr=False)
+    read_points: Callable[[int], np.ndarray] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.frame_names:
