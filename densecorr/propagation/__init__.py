@@ -6,13 +6,23 @@ from densecorr.propagation.labels import LabelCodec
 from densecorr.propagation.propagator import LabelPropagator, Limits
 from densecorr.propagation.protocol import Protocol
 from densecorr.propagation.tracker import VideoTracker
+from densecorr.propagation.yardsticks import (
+    FirstLabelsCopied,
+    LabelCeiling,
+    NoiseTracker,
+    PointTracker,
+)
 
 __all__ = [
     'Context',
+    'FirstLabelsCopied',
     'FrameInput',
+    'LabelCeiling',
     'LabelCodec',
     'LabelPropagator',
     'Limits',
+    'NoiseTracker',
+    'PointTracker',
     'Protocol',
     'VideoTracker',
 ]

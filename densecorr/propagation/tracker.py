@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,12 +64,21 @@ class VideoTracker(nn.Module):
             Limits(**(limits or {})),
         )
 
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone is; the CPU for one without weights."""
+        weights = itertools.chain(self.parameters(), self.buffers())
+        return next((tensor.device for tensor in weights), torch.device('cpu'))
+
     @torch.no_grad()
     def features(self, frames: list[np.ndarray]) -> Tensor:
         """``(b, c, h, w)`` features of ``(H, W, 3)`` uint8 RGB frames of one size."""
-        device = next(self.backbone.parameters()).device
-        images = torch.stack([self.inputs(frame) for frame in frames]).to(device)
-        return self.backbone(images)[-1]
+        images = torch.stack([self.inputs(frame) for frame in frames])
+        return self.backbone(images.to(self.device))[-1]
+
+    def frame_features(self, video: VideoSample, frames: Sequence[int]) -> Tensor:
+        """``(b, c, h, w)`` features of some frames of a video, by their numbers."""
+        return self.features([video.read_frame(index) for index in frames])
 
     def track(self, video: VideoSample) -> Iterator[FrameResult]:
         """Label maps of all frames, in order, each as soon as it is known.
@@ -77,12 +87,12 @@ class VideoTracker(nn.Module):
         start objects there.
         """
         plan, codec = self.inputs.plan(*video.size), self.protocol.labels
-        ids, new_in = _objects(video)
+        ids, new_in = objects_of(video)
         self.propagator.start()
         for index, feats in self._feature_stream(video):
             labels, present, label_map = None, None, None
             if index in new_in or index == 0:
-                label_map = _first_map(video, index)
+                label_map = first_label_map(video, index)
                 labels = self._encode(label_map, ids, new_in, index, plan, feats)
             if index and labels is not None:
                 new = new_in[index]
@@ -132,21 +142,24 @@ class VideoTracker(nn.Module):
 
     def _feature_stream(self, video: VideoSample) -> Iterator[tuple[int, Tensor]]:
         for start in range(0, video.num_frames, self.chunk):
-            end = min(start + self.chunk, video.num_frames)
-            frames = [video.read_frame(index) for index in range(start, end)]
-            yield from zip(range(start, end), self.features(frames), strict=True)
+            frames = range(start, min(start + self.chunk, video.num_frames))
+            yield from zip(frames, self.frame_features(video, frames), strict=True)
 
 
-def _first_map(video: VideoSample, index: int) -> np.ndarray:
+def first_label_map(video: VideoSample, index: int) -> np.ndarray:
+    """``(H, W)`` labels that a tracker may read in a frame; zeros where none."""
     if index in video.first_label_frames:
         return video.read_labels(index).indices
     return np.zeros(video.size, np.uint8)
 
 
-def _objects(video: VideoSample) -> tuple[list[int], dict[int, set[int]]]:
+def objects_of(video: VideoSample) -> tuple[list[int], dict[int, set[int]]]:
     """All ids of a video (background first), and the frame that first shows each.
 
     Background counts as known from the first frame with labels on.
+
+    Raises:
+        ValueError: the first labels hold no object.
     """
     seen: set[int] = set()
     new_in: dict[int, set[int]] = {}
