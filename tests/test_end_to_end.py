@@ -86,7 +86,15 @@ def test_every_file_is_written(once):
     files = {'metrics.json', 'per_video.csv', 'per_object.csv', 'config.py'}
     records = {f'records/{name}.json' for name in VIDEOS}
     pngs = {f'predictions/{n}/{i:05d}.png' for n in VIDEOS for i in range(VIDEOS[n])}
-    assert names == {*tables, *files, *records, *pngs, 'report.html'}
+    votes = {f'votes/{name}.npz' for name in VIDEOS}
+    extra = {name for name in names if name.startswith('yardsticks/')}
+    assert extra == {
+        f'yardsticks/{name}/{file}'
+        for name in ('ceiling', 'copy', 'colors')  # the run is the random one
+        for file in {*tables, *files, *records, *pngs} - {'config.py'}
+    }
+    files |= {'report.html', 'yardsticks.json'}
+    assert names - extra == {*tables, *files, *records, *pngs, *votes}
     written = json.loads((out / 'metrics.json').read_text())
     assert written['metrics'] == content['metrics']
     assert written['dataset']['note'].startswith('3 of 30 sequences')
@@ -99,7 +107,7 @@ def test_nothing_in_the_results_names_this_machine(once, data):
     files = results_of(once[1])
     del files['config.py']  # says which data were used
     for name, content in files.items():
-        if not name.endswith('.png'):
+        if not name.endswith(('.png', '.npz')):
             text = re.sub('base64,[^"]*', '', content.decode())
             for private in (str(data), str(REPO), socket.gethostname()):
                 assert not re.search(rf'\b{re.escape(private)}\b', text), name

@@ -56,7 +56,7 @@ def test_plugin_is_evaluated_from_another_folder(run, tmp_path):
     assert (content['num_videos'], content['num_frames']) == (2, 10)
     # patches of 8 pixels on a square that moves by 8: every patch finds its like
     assert content['metrics']['accuracy'] > 0.95
-    assert len(list(out.rglob('*.png'))) == 10
+    assert len(list((out / 'predictions').rglob('*.png'))) == 10
     assert re.search(r'squares +nearest_patch', done.stdout)
 
 

@@ -43,6 +43,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='frames, GFLOP, estimated time and memory; writes nothing. '
         "'fast' runs no frame and so knows no time",
     )
+    parser.add_argument(
+        '--yardsticks',
+        choices=['all', 'cheap', 'none'],
+        default='all',
+        help='what the score is compared with, measured after it: the ceiling of the '
+        'labels and copied first labels (cheap), raw colours and random '
+        'initialisation as well (all, the default; up to twice the time more)',
+    )
+    parser.add_argument(
+        '--no-votes',
+        action='store_true',
+        help='do not keep which patches decided the worst frame of each video',
+    )
     parser.add_argument('--device', choices=['cpu', 'cuda'])
     parser.add_argument(
         '--threads', type=int, help='per process; default: cores / processes'
@@ -65,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     from densecorr.apis.dry_run import estimate, format_estimate  # slow: torch
     from densecorr.apis.evaluate import evaluate, options_of_dataset
     from densecorr.apis.report import format_result
+    from densecorr.apis.yardsticks import format_yardsticks
     from densecorr.engine.launch import PeerError
     from densecorr.engine.look_ahead import VideoError
 
@@ -87,12 +101,15 @@ def main(argv: list[str] | None = None) -> int:
             timed = args.dry_run == 'timed'
             print(format_estimate(estimate(*run, timed=timed, **common)))
             return 0
-        content = evaluate(*run, args.out, overwrite=args.overwrite, **common)
+        extras = dict(yardsticks=args.yardsticks, votes=not args.no_votes)
+        content = evaluate(*run, args.out, overwrite=args.overwrite, **extras, **common)
     except (ValueError, TypeError, KeyError, OSError, VideoError, PeerError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'{type(error).__name__}: {text}', file=sys.stderr)
         return 1
     if content['is_first']:
+        if content['yardsticks']:
+            print(format_yardsticks(content))
         print(format_result(content))
     return 0
 

@@ -21,7 +21,9 @@ from densecorr.apis.config import (
     resolve,
     tracker_config,
 )
-from densecorr.apis.report import write_report
+from densecorr.apis.report import format_result, write_report
+from densecorr.apis.votes import write_votes
+from densecorr.apis.yardsticks import check_choice, measure_yardsticks
 from densecorr.convert import load_backbone
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import (
@@ -56,6 +58,8 @@ def evaluate(
     device: str | None = None,
     threads: int | None = None,
     tf32: bool = False,
+    yardsticks: str = 'all',
+    votes: bool = True,
 ) -> dict[str, Any]:
     """Evaluate a checkpoint; under torchrun every process calls this.
 
@@ -74,10 +78,14 @@ def evaluate(
         device: ``'cpu'`` or ``'cuda'``; CUDA where there is one.
         threads: compute threads per process; default cores / processes.
         tf32: allow TF32 on a GPU.
+        yardsticks: what the score is compared with, ``'all'``, ``'cheap'`` (those
+            without features) or ``'none'``; measured after the score is written.
+        votes: keep which patches decided the worst frame of each video.
 
     Returns:
-        the content of ``metrics.json``, the folder ``out``, and whether this process
-        ``is_first`` among those of the run.
+        the content of ``metrics.json``, that of ``yardsticks.json`` as ``yardsticks``,
+        the folder ``out``, and whether this process ``is_first`` among those of the
+        run.
 
     Raises:
         ValueError: no checkpoint; results of another run in ``out``; bad options.
@@ -88,26 +96,45 @@ def evaluate(
     cfg = resolve(config, task, protocol, cfg_options)
     folder = ResultFolder(out or default_out(config, task, protocol, cfg))
     checkpoint = check_checkpoint(checkpoint)
+    check_choice(yardsticks)
     started = time.time()
     processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
         if processes.local_rank == 0:
             prepare_folder(folder, overwrite)
         gather(None)
-        runner = build_runner(cfg, task, folder.path, processes)
+        fingerprint = fingerprint_of(cfg, processes.tf32)
+        runner = build_runner(cfg, task, folder.path, processes, fingerprint)
         load_weights(runner.model, checkpoint, source, allow_unsafe, processes)
         runner.test()
-        content = runner.test_loop.content
-        if processes.is_first:
+        loop = runner.test_loop
+        content = loop.content
+        if processes.is_first:  # before what follows, which can be interrupted
             write_atomic(folder.path / 'config.py', cfg.pretty_text)
-            write_report(folder.path, content, runner.test_loop.dataset)
+            write_report(folder.path, content, loop.dataset)
             facts = run_facts(processes, started, config, checkpoint)
             folder.write_json('run.json', facts)
-            print_log(f'results: {folder.path}', logger='current')
+            print_log(
+                f'the score:\n{format_result({**content, "out": folder.path})}',
+                logger='current',
+            )
+        if votes:
+            write_votes(loop, processes.rank, processes.world_size)
+        measured = measure_yardsticks(
+            cfg, yardsticks, loop, checkpoint, processes, fingerprint
+        )
+        gather(None)
+        if processes.is_first:
+            write_report(folder.path, content, loop.dataset)
         gather(None)
     finally:
         stop_processes()
-    return {**content, 'out': str(folder.path), 'is_first': processes.is_first}
+    return {
+        **content,
+        **measured,
+        'out': str(folder.path),
+        'is_first': processes.is_first,
+    }
 
 
 def default_out(
@@ -145,7 +172,13 @@ def prepare_folder(folder: ResultFolder, overwrite: bool) -> None:
     folder.remove_torn_files()
 
 
-def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Runner:
+def build_runner(
+    cfg: Config,
+    task: str,
+    out: Path,
+    processes: Processes,
+    fingerprint: Mapping[str, Any],
+) -> Runner:
     """MMEngine's Runner around a tracker, with the log in ``<out>/logs``.
 
     The process group exists already, so the launcher is ``'none'``: the Runner then
@@ -156,7 +189,7 @@ def build_runner(cfg: Config, task: str, out: Path, processes: Processes) -> Run
     loop = dict(
         type='VideoTestLoop',
         out_dir=str(out),
-        fingerprint=fingerprint_of(cfg, processes.tf32),
+        fingerprint=fingerprint,
         summary=dict(
             task=task,
             config=Path(cfg.filename).stem,

@@ -5,6 +5,8 @@
     <out>/predictions/<video>/<frame>.png   results, as a benchmark's server takes them
     <out>/records/<video>.json              numbers and fingerprint of a finished video
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
+    <out>/yardsticks.json, yardsticks/      what the score is compared with
+    <out>/votes/<video>.npz                 who decided the worst frame of a video
     <out>/run.json, logs/                   time, host, command: never compared
 """
 
@@ -21,8 +23,16 @@ from densecorr.structures import VideoSample
 from densecorr.utils.files import make_folder, write_atomic
 
 RECORD_SCHEMA = 1
-_OURS = ('predictions', 'records', 'logs')
-_OUR_FILES = ('metrics.json', 'run.json', 'config.py', 'report.html', '*.csv')
+_OURS = ('predictions', 'records', 'votes', 'yardsticks', 'overlays', 'logs')
+_OUR_FILES = (
+    'metrics.json',
+    'yardsticks.json',
+    'run.json',
+    'config.py',
+    'report.html',
+    '*.csv',
+)
+_TORN = ('predictions', 'records', 'votes')  # folders where a kill can leave some
 _TEMPORARY = '.*.tmp'  # what utils.files.write_atomic leaves when it is killed
 
 
@@ -75,7 +85,7 @@ class ResultFolder:
 
     def remove_torn_files(self) -> None:
         """Remove the temporary files that a killed run left."""
-        for place in (self.path, self.path / 'predictions', self.path / 'records'):
+        for place in (self.path, *(self.path / name for name in _TORN)):
             found = place.glob if place is self.path else place.rglob
             for path in sorted(found(_TEMPORARY)):
                 path.unlink(missing_ok=True)

@@ -69,6 +69,7 @@ class VideoTestLoop(BaseLoop):
         fingerprint: of the run, see :mod:`densecorr.engine.fingerprint`, without the
             weights and the videos, which are added; None keeps no records.
         summary: what ``metrics.json`` says besides the numbers.
+        title: before the progress bar.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class VideoTestLoop(BaseLoop):
         out_dir: str,
         fingerprint: Mapping | None = None,
         summary: Mapping | None = None,
+        title: str = 'evaluating',
     ) -> None:
         self.dataset: Any = DATASETS.build(dataloader['dataset'])
         super().__init__(runner, self.dataset)  # a dict would become a DataLoader
@@ -87,8 +89,9 @@ class VideoTestLoop(BaseLoop):
         for metric in self.metrics:
             metric.dataset_meta = self.dataset.metainfo
         self.out_dir, self.fingerprint = out_dir, fingerprint
-        self.summary = dict(summary or {})
+        self.summary, self.title = dict(summary or {}), title
         self.content: dict[str, Any] = {}  # of metrics.json, on every rank
+        self.results: dict[int, list[dict]] = {}  # what metrics finished with
 
     def run(self) -> dict[str, float]:
         """Track and score all videos; the metrics are returned on every rank.
@@ -107,7 +110,7 @@ class VideoTestLoop(BaseLoop):
         finished = {i: self.folder.load(self.dataset[i]) for i in share}
         results = {i: found for i, found in finished.items() if found is not None}
         self._run_share([i for i in share if i not in results], results)
-        gathered: dict[int, list[dict]] = {}
+        gathered = self.results = {}
         for part in gather(results):
             gathered.update(part)
         content = self._summarise(gathered) if get_rank() == 0 else {}
@@ -141,7 +144,8 @@ class VideoTestLoop(BaseLoop):
             print_log(f'{len(results)} videos are finished: skipped', logger='current')
         weights = self.dataset.weights()
         rank, world_size = get_rank(), get_world_size()
-        title = f'rank {rank} of {world_size}' if world_size > 1 else 'evaluating'
+        title = f'{self.title}, rank {rank} of {world_size}'
+        title = title if world_size > 1 else self.title
         total = sum(weights[i] for i in videos)
         with FrameProgress(total, title, visible=rank == 0) as progress:
             for i in videos:

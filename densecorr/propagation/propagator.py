@@ -123,7 +123,7 @@ class LabelPropagator:
                 'frame 0 needs labels (zeros where no object is known yet): nothing '
                 'else says how many there are.'
             )
-        unit = self._prepare(feats)
+        unit = self.unit(feats)
         soft = self._propagated(unit, labels)
         if labels is not None:
             given = labels.flatten(1).t().to(soft)  # (n, o)
@@ -150,7 +150,8 @@ class LabelPropagator:
         """How features are stored: ``'float32'``, ``'float16'`` or ``'disk'``."""
         return self._memory.store
 
-    def _prepare(self, feats: Tensor) -> Tensor:
+    def unit(self, feats: Tensor) -> Tensor:
+        """``(c, h, w)`` features as they are compared: ``(h, w, c)``, float32."""
         feats = F.normalize(feats.float(), dim=0) if self.normalize else feats.float()
         return feats.permute(1, 2, 0).contiguous()  # (h, w, c)
 
