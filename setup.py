@@ -30,17 +30,20 @@ setup(
     packages=[*find_packages(include=['densecorr', 'densecorr.*']), *CARRIED],
     package_dir=CARRIED,
     package_data={
-        name: [
-            '**/*.py',
-            '**/*.sh',
-            '**/*.json',
-            '**/*.yml',
-            '*.py',
-            '*.sh',
-            '*.json',
-            '*.yml',
-        ]
-        for name in CARRIED
+        **{
+            name: [
+                '**/*.py',
+                '**/*.sh',
+                '**/*.json',
+                '**/*.yml',
+                '*.py',
+                '*.sh',
+                '*.json',
+                '*.yml',
+            ]
+            for name in CARRIED
+        },
+        'densecorr.apis.report': ['*.html', '*.css', '*.js'],
     },
     include_package_data=False,
     # Neither mmcv nor mmcv-lite, and no opencv: each comes in flavours that overwrite

@@ -77,6 +77,9 @@ def test_installation_finds_itself_away_from_the_checkout(site, tmp_path):
         ('tools', 'tools', '*.py'),
         ('tools', 'tools', '*.sh'),
         ('', 'densecorr', '*.py'),
+        ('', 'densecorr', '*.html'),
+        ('', 'densecorr', '*.css'),
+        ('', 'densecorr', '*.js'),
     ],
 )
 def test_installation_carries_every_file(site, name, origin, pattern):

@@ -70,10 +70,15 @@ def shrink(image: np.ndarray, max_width: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def jpeg_uri(image: np.ndarray) -> str:
-    """An RGB image as a ``data:`` address of a JPEG, for pages without other files."""
+def jpeg_uri(image: np.ndarray, quality: int = _QUALITY) -> str:
+    """An RGB image as a ``data:`` address of a JPEG, for pages without other files.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        quality: of the JPEG, 0 to 100.
+    """
     coded, data = cv2.imencode(
-        '.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        '.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
     assert coded  # every uint8 image can be encoded
     return f'data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}'

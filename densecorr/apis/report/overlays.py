@@ -1,0 +1,116 @@
+"""Results drawn over their frames, as pictures and as videos."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from densecorr.apis.report.page import find_videos
+from densecorr.apis.report.results import VideoFiles
+from densecorr.utils.files import write_atomic
+from densecorr.utils.video_writer import VideoWriter
+from densecorr.visualization.overlay import overlay, shrink
+
+OVERLAYS = ('png', 'gif', 'mp4')
+FPS = 24.0  # frames per second, those of DAVIS
+_GIF_WIDTH = 480  # pixels; a GIF is large for what it shows
+
+
+def write_overlays(
+    out_dir: str | Path,
+    kinds: Sequence[str] = OVERLAYS,
+    data: str | None = None,
+    fps: float = FPS,
+    advance: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Write the results of a folder, drawn over their frames.
+
+    ::
+
+        <out>/overlays/<video>/<frame>.png
+        <out>/overlays/<video>/overlay.gif  overlay.mp4
+
+    A frame without a prediction is shown as it is. Memory does not grow with the
+    number of frames.
+
+    Args:
+        out_dir: a results folder.
+        kinds: some of ``'png'``, ``'gif'`` and ``'mp4'``.
+        data: root of the dataset; None takes the one that ``config.py`` names.
+        fps: frames per second of GIF and video.
+        advance: called with the name of every video that is done.
+
+    Returns:
+        what was written, without the PNGs of frames; their folders instead.
+
+    Raises:
+        ValueError: an unknown kind, ``fps`` not positive, or frames of several sizes.
+        FileNotFoundError: no results, or no dataset to take the frames from.
+    """
+    unknown = [kind for kind in kinds if kind not in OVERLAYS]
+    if unknown or not kinds:
+        raise ValueError(
+            f'overlays are written as some of {list(OVERLAYS)}, not {list(kinds)}.'
+        )
+    if not fps > 0:
+        raise ValueError(f'fps is {fps}; it should be positive.')
+    found = find_videos(out_dir, data)
+    videos = [video for video in found if video.sample is not None]
+    if not videos:
+        raise FileNotFoundError(
+            f'the frames of the {len(found)} videos of {out_dir} were not found, so '
+            'nothing can be drawn over them. Name the dataset with --data ROOT.'
+        )
+    written: list[Path] = []
+    for video in videos:
+        folder = Path(out_dir) / 'overlays' / video.name
+        written += _write_video(video, folder, kinds, fps)
+        if advance is not None:
+            advance(video.name)
+    return written
+
+
+def _write_video(
+    video: VideoFiles, folder: Path, kinds: Sequence[str], fps: float
+) -> list[Path]:
+    """All overlays of one video; its frames are read once."""
+    sample = video.sample
+    assert sample is not None  # the caller has looked
+    paths = {kind: folder / f'overlay.{kind}' for kind in kinds if kind != 'png'}
+    first = sample.read_labels(sample.label_frames[0]) if sample.label_frames else None
+    palette = None if first is None else first.palette
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, VideoWriter] = {}
+        for index in range(sample.num_frames):
+            drawn = _draw(video, index, palette)
+            if 'png' in kinds:
+                name = f'{sample.frame_names[index]}.png'
+                write_atomic(folder / name, _png(drawn))
+            for kind, path in paths.items():
+                frame = shrink(drawn, _GIF_WIDTH) if kind == 'gif' else drawn
+                if kind not in writers:
+                    writer = VideoWriter(path, frame.shape[:2], fps)
+                    writers[kind] = stack.enter_context(writer)
+                writers[kind].write(frame)
+    return [*paths.values(), *([folder] if 'png' in kinds else [])]
+
+
+def _draw(video: VideoFiles, index: int, palette: np.ndarray | None) -> np.ndarray:
+    """``(H, W, 3)`` frame with its prediction; a frame that cannot be read raises."""
+    assert video.sample is not None  # of _write_video
+    image = video.sample.read_frame(index)
+    label_map = video.prediction(index)
+    if label_map is None or label_map.shape != image.shape[:2]:
+        return image
+    return overlay(image, label_map, palette)
+
+
+def _png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, 'PNG')
+    return buffer.getvalue()

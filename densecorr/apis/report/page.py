@@ -1,0 +1,231 @@
+"""The page about one evaluation: one file, with pictures, that needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from densecorr.apis.report.numbers import (
+    curves,
+    flat_fingerprint,
+    frame_means,
+    measure_table,
+    missing_parts,
+    notes_of,
+    percent,
+    score_bars,
+    video_table,
+)
+from densecorr.apis.report.pictures import pictures_of
+from densecorr.apis.report.results import (
+    Results,
+    VideoFiles,
+    read_results,
+    video_files,
+)
+from densecorr.apis.report.words import protocol_words
+from densecorr.engine.fingerprint import digest
+from densecorr.registry import DATASETS
+from densecorr.utils.files import write_atomic
+
+MAX_BYTES = 24_000_000  # of a page: mail programs and viewers take 25 MB
+_OPEN = 8  # with more videos, each is folded
+_SCRIPTS = ('decode.js', 'curves.js', 'pictures.js', 'voters.js', 'report.js')
+
+
+def write_report(
+    out_dir: str | Path,
+    content: Mapping[str, Any],
+    dataset: Any,
+    max_bytes: int = MAX_BYTES,
+) -> Path:
+    """Write ``report.html`` from the files of a finished evaluation.
+
+    Equal results give equal bytes: no time, host or path is on the page. What is
+    missing in the folder is missing on the page, which says how to get it.
+
+    Args:
+        out_dir: the results folder.
+        content: what ``metrics.json`` says.
+        dataset: of :class:`densecorr.structures.VideoSample`, for images and
+            annotations; None where it is not there any more.
+        max_bytes: of the page; pictures become fewer and smaller to keep it.
+
+    Returns:
+        the path of the page.
+    """
+    return _write(read_results(out_dir, content), dataset, max_bytes)
+
+
+def rebuild_report(
+    out_dir: str | Path, data: str | None = None, max_bytes: int = MAX_BYTES
+) -> Path:
+    """Write ``report.html`` again from a results folder alone.
+
+    Args:
+        out_dir: the results folder.
+        data: root of the dataset; None takes the one that ``config.py`` names.
+        max_bytes: of the page.
+
+    Raises:
+        FileNotFoundError: the folder holds no results.
+    """
+    return _write(_results(out_dir), find_dataset(out_dir, data), max_bytes)
+
+
+def find_videos(out_dir: str | Path, data: str | None = None) -> list[VideoFiles]:
+    """The videos of a results folder, with their images where the dataset is there.
+
+    Raises:
+        FileNotFoundError: the folder holds no results.
+    """
+    return video_files(_results(out_dir), find_dataset(out_dir, data))
+
+
+def find_dataset(out_dir: str | Path, data: str | None = None) -> Any:
+    """The dataset of an evaluation, built from the config that lies in its folder.
+
+    Args:
+        out_dir: the results folder.
+        data: root of the dataset; None takes the one that ``config.py`` names.
+
+    Returns:
+        the dataset; None where it cannot be built, which the log explains.
+    """
+    path = Path(out_dir) / 'config.py'
+    try:
+        cfg = Config.fromfile(str(path))
+        settings = cfg.test_dataset.to_dict()
+        if data is not None:
+            settings['root'] = str(data)
+        return DATASETS.build(settings)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print_log(f'the report has no images: {text}', logger='current', level=30)
+        return None
+
+
+def _results(out_dir: str | Path) -> Results:
+    results = read_results(out_dir)
+    if not results.content and not results.records:
+        raise FileNotFoundError(
+            f'{out_dir} holds neither metrics.json nor records/*.json, so it is no '
+            'results folder. Name the --out of tools/test.py, by default '
+            'work_dirs/<config>/<task>.'
+        )
+    return results
+
+
+def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
+    videos = video_files(results, dataset)
+    sections = [_section(video) for video in videos]
+    text = _render(results, videos, sections)
+    left = max_bytes - len(text.encode())
+    for section, kept in zip(sections, pictures_of(videos, left), strict=True):
+        section.update(kept)
+    text = _render(results, videos, sections)
+    write_atomic(results.path / 'report.html', text)
+    return results.path / 'report.html'
+
+
+def _section(video: VideoFiles) -> dict[str, Any]:
+    """What the page shows of a video, without pictures."""
+    means = frame_means(video)
+    mean = percent(sum(means.values()) / len(means)) if means else ''
+    return dict(
+        name=video.name,
+        frames=len(video.frame_names),
+        score=mean,
+        curves=curves(video),
+        pictures=[],
+        votes=None,
+        reduced=False,
+        why_no_votes='',
+        has_images=video.sample is not None,
+    )
+
+
+def _render(
+    results: Results, videos: list[VideoFiles], sections: list[dict[str, Any]]
+) -> str:
+    """The text of the page."""
+    here = Path(__file__).parent
+    read = {name: (here / name).read_text('utf-8') for name in (*_SCRIPTS, 'style.css')}
+    environment = Environment(
+        loader=FileSystemLoader(here),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    content = results.content
+    fingerprint = content.get('fingerprint') or {}
+    return environment.get_template('page.html').render(
+        title=_title(results),
+        style=Markup(read['style.css']),
+        script=Markup('\n'.join(read[name] for name in _SCRIPTS)),
+        notes=notes_of(content),
+        facts=_facts(content),
+        bars=score_bars(results),
+        measures=measure_table(results),
+        protocol=protocol_words(content),
+        table=video_table(results),
+        anchors={section['name']: n for n, section in enumerate(sections, 1)},
+        sections=[dict(section, data=_data(section)) for section in sections],
+        unfolded=len(sections) <= _OPEN,
+        missing=missing_parts(results, videos),
+        fingerprint=flat_fingerprint(fingerprint) if fingerprint else [],
+        digest=digest(fingerprint) if fingerprint else '',
+    )
+
+
+def _data(section: Mapping[str, Any]) -> Markup:
+    """What the scripts need of a video, safe inside a ``<script>`` element."""
+    pictures = [
+        {key: p[key] for key in ('index', 'frame', 'width', 'height', 'pred', 'truth')}
+        for p in section['pictures']
+    ]
+    votes = section['votes']
+    if votes is not None:
+        context = [
+            {key: value for key, value in c.items() if key != 'image'}
+            for c in votes['context']
+        ]
+        votes = {**votes, 'context': context}
+    data = dict(curves=section['curves'], pictures=pictures, votes=votes)
+    text = json.dumps(data, sort_keys=True, separators=(',', ':'), allow_nan=False)
+    for letter in '<>&':
+        text = text.replace(letter, f'\\u{ord(letter):04x}')
+    return Markup(text)
+
+
+def _title(results: Results) -> str:
+    content = results.content
+    dataset = content.get('dataset') or {}
+    words = [str(content.get('config') or 'Results')]
+    if dataset.get('name'):
+        words.append(f'on {dataset["name"]} {dataset.get("split", "")}'.rstrip())
+    return ' '.join(words)
+
+
+def _facts(content: Mapping[str, Any]) -> list[str]:
+    """The line below the title."""
+    protocol = content.get('protocol') or {}
+    facts = []
+    if content.get('task'):
+        facts.append(f'task {content["task"]}')
+    if protocol.get('name'):
+        facts.append(
+            f'protocol {protocol["name"]} revision {protocol.get("revision")}, '
+            f'stride {protocol.get("stride")}'
+        )
+    if content.get('num_videos'):
+        facts.append(f'{content["num_videos"]} videos')
+        facts.append(f'{content.get("num_frames")} frames')
+    return facts

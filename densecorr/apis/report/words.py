@@ -1,0 +1,189 @@
+"""A protocol, told in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from densecorr.ops.selection import Rule
+from densecorr.ops.window import Window
+from densecorr.propagation.context import Context
+from densecorr.propagation.labels import LabelCodec
+from densecorr.propagation.protocol import Protocol
+
+_RESIZERS = {
+    'opencv': 'OpenCV, bilinear',
+    'pillow': 'Pillow, bilinear with antialiasing',
+    'torch': 'torch, bilinear with half-pixel centres',
+    'torch_align_corners': 'torch, bilinear with corners aligned',
+}
+_ENCODE = {
+    'bilinear': 'Every object becomes a map of 0 and 1 that is shrunk to the feature '
+    'grid, bilinear with half-pixel centres.',
+    'bilinear_align_corners': 'Every object becomes a map of 0 and 1 that is shrunk to '
+    'the feature grid, bilinear with corners aligned.',
+    'nearest': 'The label map is shrunk to the feature grid by nearest neighbour: a '
+    'cell has one label.',
+}
+_DECODE = {
+    'bilinear': 'bilinear with half-pixel centres',
+    'bilinear_align_corners': 'bilinear with corners aligned',
+}
+_STRETCH = {
+    'none': '',
+    'channel': ' The map of every object is stretched to 0..1 first.',
+    'pixel': ' The values of every cell are stretched to 0..1 over the objects first.',
+}
+_FIRST_OUTPUT = {
+    'given': 'For the first frame the given labels are written as they are.',
+    'decoded': 'For the first frame the given labels are written as they come back '
+    'from the feature grid.',
+    'resized': 'For the first frame the given labels are written after resizing to the '
+    "network's input and back.",
+}
+
+
+def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Headings and sentences about the protocol of a run.
+
+    Args:
+        content: of ``metrics.json``; the protocol is in its fingerprint.
+
+    Returns:
+        empty where the content says nothing about a protocol. A protocol of other
+        keys than ours is listed as it stands.
+    """
+    summary = content.get('protocol') or {}
+    whole = (content.get('fingerprint') or {}).get('protocol') or {}
+    part = whole.get(content.get('task'))
+    lines = [('Name', _name(summary))] if summary else []
+    if not isinstance(part, Mapping):
+        return lines
+    try:
+        protocol = Protocol.from_config(part)
+    except (KeyError, ValueError, TypeError):
+        return [*lines, *((str(key), str(value)) for key, value in part.items())]
+    return [
+        *lines,
+        ('Frames', _frames(protocol)),
+        ('Context', context_words(protocol.context)),
+        ('Window', window_words(protocol.window, protocol.context)),
+        ('Affinity', _affinity(protocol)),
+        ('Labels in', _labels_in(protocol)),
+        ('Labels out', _labels_out(protocol.labels)),
+    ]
+
+
+def context_words(context: Context) -> str:
+    """Which frames a frame looks into."""
+    number = context.num_frames
+    recent = f'the {number} frames before it' if number > 1 else 'the frame before it'
+    if number == 0:
+        text = 'A frame looks into the first frame only'
+    elif context.first == 'none':
+        text = f'A frame looks into {recent}'
+    else:
+        text = f'A frame looks into the first frame and {recent}'
+    text += '.'
+    if number and context.repeat_first:
+        text += ' While fewer have passed, copies of the first frame fill their places.'
+    elif number:
+        text += ' At the start of a video there are fewer.'
+    if number and not context.recent_first:
+        text += ' The first frame is never counted twice.'
+    if context.long_memory:
+        text += f' Long memory: {", ".join(map(str, context.long_memory))}.'
+    return text
+
+
+def window_words(window: Window, context: Context) -> str:
+    """Which cells of a context frame count."""
+    if window.shape == 'none':
+        return 'None: every cell of a context frame may vote.'
+    radius = f'{window.radius:g}'
+    if window.shape == 'square':
+        limit = f'at most {radius}' if window.inclusive else f'less than {radius}'
+        text = f'Square: cells {limit} rows and columns away'
+    else:
+        limit = f'at most {radius}' if window.inclusive else f'less than {radius}'
+        text = f'Circle: cells {limit} cells away, by Euclidean distance'
+    rule = 'inclusive' if window.inclusive else 'exclusive'
+    text += f' (radius {radius}, {rule}, in cells of the feature grid).'
+    if context.first == 'global' or context.long_memory:
+        text += ' The first frame is also searched without the window.'
+    return text
+
+
+def _name(summary: Mapping[str, Any]) -> str:
+    text = f'{summary.get("name", "unnamed")}'
+    if summary.get('revision') is not None:
+        text += f', revision {summary["revision"]}'
+    stride, published = summary.get('stride'), summary.get('published_stride')
+    if stride is None:
+        return f'{text}.'
+    text += f'. One cell of the feature grid is {stride} pixels of the network input'
+    if published is None or published == stride:
+        return f'{text}, as published.' if published else f'{text}.'
+    return f'{text}; the protocol was published at {published}.'
+
+
+def _frames(protocol: Protocol) -> str:
+    size = dict(protocol.size)
+    text = f'Read with {"OpenCV" if protocol.reader == "opencv" else "Pillow"}. '
+    if 'short_side' in size:
+        text += f'The short side is resized to {size["short_side"]} pixels'
+    elif 'size' in size:
+        height, width = size['size']
+        text += f'Resized to {height} x {width} pixels (height x width)'
+    else:
+        text += 'Frames keep their size'
+    multiple = size.get('long_multiple')
+    if multiple:
+        text += f', the long side to a multiple of {multiple}'
+    rounding = size.get('rounding')
+    if rounding == 'pad':
+        text += ', sides that do not fit the network are padded'
+    elif rounding and not multiple:
+        text += f', sides that do not fit the network are rounded ({rounding})'
+    return f'{text} ({_RESIZERS[protocol.resizer]}).'
+
+
+def _affinity(protocol: Protocol) -> str:
+    rule: Rule = protocol.select
+    product = 'Dot product of features'
+    product += ' of length 1' if protocol.normalize else ', not normalised'
+    if rule.topk is None:
+        chosen = 'All cells vote'
+    else:
+        chosen = (
+            f'The {rule.topk} cells that match best, of all context frames together'
+        )
+        chosen += ', vote'
+        if rule.ties == 'all':
+            chosen += ' (with all that equal the last of them)'
+    if rule.weighting == 'softmax':
+        weights = f'weights: softmax at temperature {rule.temperature:g}'
+    else:
+        weights = 'weights: the square of the affinity, 0 where it is negative'
+    return f'{product}. {chosen}; {weights}.'
+
+
+def _labels_in(protocol: Protocol) -> str:
+    text = _ENCODE[protocol.labels.encode]
+    if protocol.hard:
+        text += ' The labels that a frame got are passed on as hard labels.'
+    else:
+        text += ' The labels that a frame got are passed on as soft labels.'
+    return text
+
+
+def _labels_out(labels: LabelCodec) -> str:
+    text = f'Soft labels are enlarged, {_DECODE[labels.decode]}, '
+    if labels.decode_size == 'image':
+        text += 'to the size of the frame, and the largest wins.'
+    else:
+        text += (
+            "to the size of the network's input, the largest wins, and the label map "
+            'is resized to the frame by nearest neighbour.'
+        )
+    return f'{text}{_STRETCH[labels.stretch]} {_FIRST_OUTPUT[labels.first_output]}'
