@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from densecorr.registry import MODELS
 
 from .raw_colors import cell_means
 
-_CODES = 16  # channels that tell objects apart
+_CODES = 16  # numbers below it are told apart by one channel each
 _SHORTEST = 4.0  # wavelength over stride: shorter waves average out inside a cell
 _WAVES = 8  # wavelengths, each twice the one before
 _UNITS = 256.0  # of a texture pixel, see VideoSample.read_points
@@ -31,7 +32,7 @@ class PointEmbedding(nn.Module):
         any_size: as :class:`densecorr.models.backbones.RawColors`, always true here.
 
     Shape: ``(b, 3, H, W)`` object number, row, column in 1/256 texture pixels to one
-        ``(b, 48, ceil(H / stride), ceil(W / stride))`` map.
+        ``(b, 64, ceil(H / stride), ceil(W / stride))`` map.
     """
 
     def __init__(self, stride: int) -> None:
@@ -39,7 +40,7 @@ class PointEmbedding(nn.Module):
         if stride < 1:
             raise ValueError(f'stride of PointEmbedding is {stride}; give at least 1.')
         self.stride, self.any_size = stride, True
-        self.channels = [_CODES + 4 * _WAVES]
+        self.channels = [2 * _CODES + 4 * _WAVES]
 
     def forward(self, points: Tensor) -> tuple[Tensor, ...]:
         """Features of points, see the class."""
@@ -58,9 +59,11 @@ class PointEmbedding(nn.Module):
 def object_codes(numbers: Tensor) -> Tensor:
     """A vector of length 1 per object number, ``(b, H, W)`` to ``(b, c, H, W)``.
 
-    Numbers below 16 get orthogonal vectors, larger ones the sum of two.
+    Numbers below 16 get orthogonal vectors; larger ones share them and get a second
+    part by their multiple of 16.
     """
-    low = nn.functional.one_hot(numbers % _CODES, _CODES)
-    high = nn.functional.one_hot(numbers // _CODES % _CODES, _CODES)
-    codes = torch.where((numbers < _CODES)[..., None], low, low + high).float()
-    return nn.functional.normalize(codes, dim=-1).permute(0, 3, 1, 2)
+    low = F.one_hot(numbers % _CODES, _CODES)
+    high = F.one_hot(numbers // _CODES % _CODES, _CODES)
+    high = high * (numbers >= _CODES)[..., None]
+    codes = torch.cat([low, high], dim=-1).float()
+    return F.normalize(codes, dim=-1).permute(0, 3, 1, 2)

@@ -16,9 +16,9 @@ _FARTHEST = 0.75
 class RawColors(nn.Module):
     """The mean colour of each cell, lifted onto a sphere.
 
-    A fourth channel gives all features one length, so that the cosine of two of them
-    falls with the squared distance of their colours, ``1 - |a - b|^2 / 1.5``, and
-    protocols that normalise features compare colours by distance.
+    A fourth channel gives all features one length. So the cosine of two of them falls
+    with their squared distance on that sphere, ``1 - |a - b|^2 / 1.5``, and protocols
+    that normalise features compare colours by distance, not by hue alone.
 
     Args:
         stride: side of a cell in pixels.
