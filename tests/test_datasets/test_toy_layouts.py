@@ -288,6 +288,12 @@ def test_points_lie_in_their_objects(clip):
         assert clip.label_map(frame)[y, x] == number
 
 
+def test_points_wait_for_the_frame_that_shows_the_object(monkeypatch, clip):
+    shown = clip.label_map
+    monkeypatch.setattr(clip, 'label_map', lambda t: shown(t) * (t > 7))
+    assert [row[:2] for row in inner_points(clip)] == [(8, 1), (8, 2), (8, 3)]
+
+
 # ------------------------------------------------------------------------------- rules
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_equal_clips_give_equal_bytes(tmp_path, name):

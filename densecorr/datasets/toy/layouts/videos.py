@@ -31,14 +31,20 @@ def inner_points(clip: ClipFacts) -> list[tuple[int, int, int, int]]:
     """
     rows = []
     for item in clip.objects:
-        inside = clip.label_map(item.first_frame) == item.number
-        if not inside.any():  # no frame shows it
-            continue
-        padded = np.pad(inside, 1)  # the frame's edge is a border too
-        depth = distance_transform_cdt(padded, 'chessboard')[1:-1, 1:-1]
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-        rows.append((item.first_frame, item.number, int(x), int(y)))
+        for t in range(item.first_frame, clip.num_frames):
+            inside = clip.label_map(t) == item.number
+            if inside.any():
+                rows.append((t, item.number, *_deepest(inside)))
+                break
     return rows
+
+
+def _deepest(inside: np.ndarray) -> tuple[int, int]:
+    """Column and row of the pixel farthest from the border of a bool map."""
+    padded = np.pad(inside, 1)  # the frame's edge is a border too
+    depth = distance_transform_cdt(padded, 'chessboard')[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(x), int(y)
 
 
 def _files(scene: Scene) -> Files:
