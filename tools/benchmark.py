@@ -7,7 +7,14 @@ import sys
 
 from densecorr.utils.suggest import suggest
 
-PARTS = ('propagation', 'memory', 'features', 'measures', 'end_to_end')
+PARTS = (
+    'propagation',
+    'memory',
+    'features',
+    'measures',
+    'end_to_end',
+    'spriteworld',
+)
 
 
 def main(argv: list[str] | None = None) -> int:
