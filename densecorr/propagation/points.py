@@ -22,7 +22,7 @@ from .propagator import LabelPropagator
 from .tracker import VideoTracker
 
 _REACH = 2  # cells on each side of the best one that can have a share in a position
-_CELLS = 5  # of them that have one: the four of a splat, and one of its blur
+_CELLS = 9  # of them that have one: the four of a splat, and some of its blur
 
 
 @dataclass(frozen=True)
