@@ -1,0 +1,17 @@
+"""SpriteWorld: generated videos of which everything is known."""
+
+from .clip import Clip, ObjectInfo
+from .dataset import SpriteWorld
+from .presets import PRESETS, make_clip
+from .sprites import CATEGORIES, JOINTS, PARTS
+
+__all__ = [
+    'CATEGORIES',
+    'JOINTS',
+    'PARTS',
+    'PRESETS',
+    'Clip',
+    'ObjectInfo',
+    'SpriteWorld',
+    'make_clip',
+]

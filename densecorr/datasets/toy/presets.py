@@ -1,0 +1,355 @@
+"""Named little worlds, each drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from densecorr.utils.suggest import suggest
+
+from .bodies import Gait, articulated
+from .clip import Clip
+from .fixed import ONE, TURN, Draws, fraction, hash_keys
+from .motion import Passage, Path, Wave
+from .palettes import backdrop_dye, body_dyes, sprite_dye
+from .render import Backdrop, Light, Scene
+from .sprites import Sprite, rigid
+
+MIN_SIDE = 32
+_MIN_RADIUS = 4 * ONE
+_ODD_SIZE = (237, 421)
+# Without thin ends, for clips that measure the propagation and not the shapes.
+_SOLID = ('ball', 'egg', 'gem', 'flower', 'cloud', 'heart', 'shield', 'house', 'gear',
+          'bean', 'tile')  # fmt: skip
+_ANY = (*_SOLID, 'star', 'fish', 'leaf', 'drop', 'kite', 'cross', 'bell')
+
+
+@dataclass
+class World:
+    """What the builders of presets share.
+
+    Attributes:
+        height: of the frame in pixels.
+        width: of the frame in pixels.
+        num_frames: of the clip.
+        draws: random numbers of the motion.
+    """
+
+    height: int
+    width: int
+    num_frames: int
+    draws: Draws
+
+    @property
+    def unit(self) -> int:
+        """Length in pixels that sizes of objects are measured by."""
+        return min(self.height, self.width * 5 // 9)
+
+    def radius(self, permille: int) -> int:
+        """Radius of an object, some thousandths of the unit, in 1/65536 px."""
+        return max(_MIN_RADIUS, fraction(self.unit, permille))
+
+    def about(self, permille: int, spread: int = 100) -> int:
+        """A number near ``permille``, up to ``spread`` thousandths off."""
+        off = permille * spread // 1000
+        return self.draws.integer(permille - off, permille + off)
+
+    def wide(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
+        """Swing along x, lengths in thousandths of the width."""
+        return Wave(
+            fraction(self.width, centre), fraction(self.width, amplitude), rate, phase
+        )
+
+    def tall(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
+        """Swing along y, lengths in thousandths of the height."""
+        return Wave(
+            fraction(self.height, centre), fraction(self.height, amplitude), rate, phase
+        )
+
+    def scale(self, swing: int, period: int, phase: int | None = None) -> Wave:
+        """Scale about 1 that swings by ``swing`` thousandths."""
+        at = self.draws.integer(0, TURN - 1) if phase is None else phase
+        return Wave(ONE, ONE * swing // 1000, turn_in(period), at)
+
+    def sway(self, degrees: int, period: int) -> Wave:
+        """Angle that swings by some degrees."""
+        phase = self.draws.integer(0, TURN - 1)
+        return Wave(0, TURN * degrees // 360, turn_in(period), phase)
+
+    def spin(self, degrees: int) -> Wave:
+        """Angle that grows by some degrees per frame, in either direction."""
+        slope = TURN * degrees // 360 * self.draws.sign()
+        return Wave(self.draws.integer(-TURN // 12, TURN // 12), slope=slope)
+
+
+def turn_in(period: int) -> int:
+    """Angle per frame of a swing of ``period`` tenths of a frame."""
+    return TURN * 10 // period
+
+
+def make_clip(
+    preset: str, seed: int, size: tuple[int, int] = (240, 432), num_frames: int = 20
+) -> Clip:
+    """A clip of a preset; equal arguments give equal clips on every machine.
+
+    Args:
+        preset: one of ``PRESETS``.
+        seed: any integer from 0.
+        size: ``(H, W)`` in pixels, each at least 32; ``'odd'`` has its own.
+        num_frames: at least 1, at least 4 for presets in which an object comes or goes.
+
+    Raises:
+        ValueError: unknown preset, or a number out of its range.
+    """
+    if preset not in _BUILDERS:
+        raise ValueError(
+            f'preset {preset!r} of SpriteWorld is unknown. '
+            f'{suggest(str(preset), PRESETS)}'
+        )
+    least = _LEAST_FRAMES.get(preset, 1)
+    if num_frames < least:
+        raise ValueError(
+            f'num_frames is {num_frames}; preset {preset!r} needs at least {least}.'
+        )
+    if seed < 0:
+        raise ValueError(f'seed is {seed}; give an integer from 0.')
+    height, width = _ODD_SIZE if preset == 'odd' else (int(size[0]), int(size[1]))
+    if min(height, width) < MIN_SIDE:
+        raise ValueError(
+            f'size is {height}x{width} (H x W); sprites need at least {MIN_SIDE} '
+            'pixels a side.'
+        )
+    key = hash_keys('spriteworld', preset, seed)
+    world = World(height, width, num_frames, Draws(key, 'motion'))
+    scene = _BUILDERS[preset](world)
+    sprites = tuple(
+        replace(sprite, last=num_frames - 1) if sprite.last < 0 else sprite
+        for sprite in scene.sprites
+    )
+    scene = replace(scene, key=key, sprites=sprites)
+    return Clip(f'{preset}_{seed:02d}', scene, num_frames)
+
+
+def _backdrop(world: World, pan: int = 30, period: int = 700) -> Backdrop:
+    """Background that pans by ``pan`` thousandths of the frame and zooms a little."""
+    draws = world.draws
+    phases = [draws.integer(0, TURN - 1) for _ in range(2)]
+    path = Path(
+        world.wide(500, pan, turn_in(period), phases[0]),
+        world.tall(500, pan, turn_in(period * 13 // 10), phases[1]),
+        scale=world.scale(30, 900),
+    )
+    sides = []
+    for side in (world.height, world.width):
+        reach = side // 2 + side * pan // 1000 + 1
+        sides.append(2 * (reach * 1000 // 965 + 4))
+    return Backdrop(
+        path, sides[0], sides[1], backdrop_dye(draws), max(8, world.unit // 3)
+    )
+
+
+def _scene(world: World, sprites: list[Sprite], **facts) -> Scene:
+    backdrop = facts.pop('backdrop', None) or _backdrop(world)
+    size = (world.height, world.width)
+    return Scene(size, 0, backdrop, tuple(sprites), **facts)
+
+
+def _wanderer(
+    world: World, shapes: tuple[str, ...], x: int, y: int, radius: int, **facts
+) -> Sprite:
+    """A rigid sprite that wanders about a home, given in thousandths of the frame."""
+    draws = world.draws
+    sign = draws.sign()
+    start = -TURN // 4 + draws.integer(0, TURN // 16)
+    path = Path(
+        world.wide(x, sign * world.about(120), turn_in(draws.integer(480, 560)), start),
+        world.tall(y, draws.sign() * world.about(70), turn_in(420), start),
+        world.sway(40, 500),
+        world.scale(100, 600),
+    )
+    facts.setdefault('path', path)
+    shape, dye = draws.choice(shapes), sprite_dye(draws)
+    facts.setdefault('last', -1)
+    return rigid(shape, world.radius(radius), dye, **facts)
+
+
+def _single(world: World) -> Scene:
+    """One solid object that wanders."""
+    draws = world.draws
+    start = -TURN // 4 + draws.integer(0, TURN // 16)
+    path = Path(
+        world.wide(500, draws.sign() * world.about(170), turn_in(500), start),
+        world.tall(500, draws.sign() * world.about(90), turn_in(430), start),
+        world.spin(draws.integer(1, 3)),
+        world.scale(120, 500),
+    )
+    return _scene(world, [_wanderer(world, _SOLID, 0, 0, 200, path=path)])
+
+
+def _carousel(
+    world: World, count: int, reach: int, rise: int, period: int, spread: int
+) -> list[tuple[Wave, Wave, Wave, Wave]]:
+    """x, y, scale and depth of objects on a ring that is seen from the side.
+
+    The nearer half of the ring is lower and larger, so objects pass in front of
+    others on one side and behind them on the other.
+    """
+    draws, way = world.draws, world.draws.sign()
+    offset = draws.integer(-TURN * spread // 360, TURN * spread // 360)
+    rate, waves = way * turn_in(period), []
+    for k in range(count):
+        phase = offset + k * TURN // count
+        near = phase + TURN // 4
+        waves.append((
+            world.wide(500, reach, rate, phase),
+            world.tall(500, rise, rate, near),
+            Wave(ONE, ONE // 10, rate, near),
+            Wave(0, ONE, rate, near),
+        ))  # fmt: skip
+    return waves
+
+
+def _occlusion(world: World) -> Scene:
+    """Three solid objects that pass over each other, in an order that changes."""
+    shapes = world.draws.sample(_SOLID, 3)
+    sprites = []
+    for shape, (x, y, scale, depth) in zip(
+        shapes, _carousel(world, 3, 230, 110, 520, 10), strict=True
+    ):
+        path = Path(x, y, world.sway(35, 500), scale)
+        radius = world.about(140, 60)
+        sprites.append(_wanderer(world, (shape,), 0, 0, radius, path=path, depth=depth))
+    return _scene(world, sprites)
+
+
+def _figures(world: World, height: int, reach: int, period: int) -> list[Sprite]:
+    """A walker and a dancer that change places."""
+    draws, figures = world.draws, []
+    gaits = dict(
+        walker=Gait(turn_in(160), draws.integer(0, TURN - 1)),
+        dancer=Gait(turn_in(200), draws.integer(0, TURN - 1), (15000, 7000),
+                    (4000, 4500), (3300, 2400), (2400, 2000), opposed=False),
+    )  # fmt: skip
+    ring = _carousel(world, 2, reach, 25, period, 10)
+    quarter = TURN // 4
+    for (name, gait), (x, y, scale, depth) in zip(gaits.items(), ring, strict=True):
+        x, y, depth = (replace(w, phase=w.phase + quarter) for w in (x, y, depth))
+        path = Path(x, y, scale=replace(scale, phase=scale.phase + quarter))
+        tall = world.radius(height)
+        figures.append(
+            articulated(
+                name, tall, body_dyes(draws), gait, path=path, depth=depth, last=-1
+            )
+        )
+    return figures
+
+
+def _articulated(world: World) -> Scene:
+    """A walker and a dancer that pass each other."""
+    return _scene(world, _figures(world, 760, 200, 420))
+
+
+def _comer(world: World, late: bool, frame: int, y: int) -> Sprite:
+    """A sprite that comes into the frame at ``frame``, or leaves it after."""
+    draws = world.draws
+    side, radius = draws.sign(), world.about(130)
+    home = 500 + side * 200
+    edge = 500 + side * 480
+    passage = Passage(fraction(world.width, edge - home), frame)
+    swing = turn_in(500)
+    path = Path(
+        world.wide(home, 40, swing, -frame * swing),
+        world.tall(y, 50, swing, -frame * swing),
+        world.spin(2),
+        passage=passage,
+    )
+    span = dict(first=frame) if late else dict(last=frame)
+    return _wanderer(world, _ANY, 0, 0, radius, path=path, depth=Wave(2 * ONE), **span)
+
+
+def _late(world: World) -> Scene:
+    """Two objects, and a third that comes into the frame."""
+    return _scene(world, [
+        _wanderer(world, _ANY, 330, 300, 150),
+        _wanderer(world, _ANY, 520, 700, 140),
+        _comer(world, True, world.num_frames * 2 // 5, 480),
+    ])  # fmt: skip
+
+
+def _vanishing(world: World) -> Scene:
+    """Three objects, one of which leaves the frame."""
+    return _scene(world, [
+        _wanderer(world, _ANY, 350, 300, 150),
+        _comer(world, False, world.num_frames * 3 // 5, 480),
+        _wanderer(world, _ANY, 470, 720, 140),
+    ])  # fmt: skip
+
+
+def _racer(world: World, y: int, period: int, radius: int) -> Sprite:
+    """A sprite that crosses the frame within few frames."""
+    phase = world.draws.integer(0, TURN - 1)
+    path = Path(
+        world.wide(500, 340, turn_in(period), phase),
+        world.tall(y, 60, turn_in(period * 3 // 2), phase),
+        world.spin(8),
+        world.scale(120, 300),
+    )
+    return _wanderer(world, _ANY, 0, 0, radius, path=path)
+
+
+def _fast(world: World) -> Scene:
+    """Objects that leave the usual window: far in one frame, or in a few."""
+    return _scene(
+        world,
+        [_racer(world, 300, 66, 160), _racer(world, 700, 170, 160)],
+        backdrop=_backdrop(world, 80, 250),
+    )
+
+
+def _light(world: World) -> Scene:
+    """Two objects under a light that changes in strength, colour and direction."""
+    return _scene(
+        world,
+        [_wanderer(world, _ANY, 320, 400, 170), _wanderer(world, _ANY, 680, 600, 160)],
+        light=_changing_light(world),
+    )
+
+
+def _changing_light(world: World) -> Light:
+    phase = world.draws.integer(0, TURN - 1)
+    return Light(
+        Wave(225, 85, turn_in(260), phase),
+        Wave(0, 110, turn_in(370), phase + TURN // 3),
+        Wave(0, 28, turn_in(310), phase),
+    )
+
+
+def _odd(world: World) -> Scene:
+    """The preset ``occlusion`` at a size that no stride divides."""
+    return _occlusion(world)
+
+
+def _mixed(world: World) -> Scene:
+    """All at once: two figures, a racer, one that leaves, one that comes, light."""
+    sprites = _figures(world, 620, 210, 480)
+    sprites.append(_racer(world, 240, 80, 110))
+    sprites.append(_comer(world, False, world.num_frames * 3 // 5, 760))
+    sprites.append(_comer(world, True, world.num_frames * 2 // 5, 420))
+    return _scene(
+        world, sprites, backdrop=_backdrop(world, 40), light=_changing_light(world)
+    )
+
+
+_BUILDERS: dict[str, Callable[[World], Scene]] = dict(
+    single=_single,
+    occlusion=_occlusion,
+    articulated=_articulated,
+    late=_late,
+    vanishing=_vanishing,
+    fast=_fast,
+    light=_light,
+    odd=_odd,
+    mixed=_mixed,
+)
+PRESETS = tuple(_BUILDERS)
+_LEAST_FRAMES = dict(late=4, vanishing=4, mixed=4)
