@@ -47,16 +47,16 @@ function nearestQuery(votes, row, column) {
   return best;
 }
 
-/** Outlines a cell: a dark line under a bright one, at least SMALLEST wide. */
+/** Outlines a cell: a dark line around a bright one, at least SMALLEST wide. */
 function outline(context, scale, cell, row, column, opacity) {
   const [height, width] = [cell[0] * scale[0], cell[1] * scale[1]];
   const [tall, wide] = [Math.max(height, SMALLEST), Math.max(width, SMALLEST)];
   const [y, x] = [(row + 0.5) * height - tall / 2, (column + 0.5) * width - wide / 2];
   context.globalAlpha = opacity;
-  for (const [color, line] of [['#000', 4], ['#ffd54a', 2]]) {
+  for (const [color, line, out] of [['#000', 1.5, 1.75], ['#ffd54a', 2, 0]]) {
     context.strokeStyle = color;
     context.lineWidth = line;
-    context.strokeRect(x, y, wide, tall);
+    context.strokeRect(x - out, y - out, wide + 2 * out, tall + 2 * out);
   }
 }
 
