@@ -54,7 +54,8 @@ def page(browser, results, request):
     shown.goto(address)
     yield shown
     shown.close()
-    ours = (address, 'data:', 'Canvas2D: Multiple readback')  # the pixels that tests read
+    reading = 'Canvas2D: Multiple readback'  # the pixels that tests read
+    ours = (address, 'data:', reading)
     assert [text for text in complaints if not text.startswith(ours)] == []
 
 

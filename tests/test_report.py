@@ -126,6 +126,8 @@ def test_without_scores_first_middle_and_last_are_shown(tmp_path):
         assert curves(found) == {}
         assert chosen_frames(found, 5) == [0, 4, 8]
     assert chosen_frames(video(tmp_path, {}, ['0']), 5) == [0]
+    short = video(tmp_path, scored(([0.5] * 3, [0.5] * 3)), ['0'])
+    assert chosen_frames(short, 5) == [0]  # the record has frames that are gone
     assert chosen_frames(video(tmp_path, {}, []), 5) == []
 
 
@@ -332,5 +334,7 @@ def test_tool_writes_page_and_overlays_and_names_errors(copy, capsys):
     assert f'report: {copy / "report.html"} (' in text
     assert (copy / 'overlays/plain/00002.png').is_file()
     assert (copy / 'overlays/plain/overlay.mp4').is_file()
+    assert cli.main(['report', str(copy), '--data', str(copy / 'votes')]) == 1
+    assert str(copy / 'votes') in capsys.readouterr().err
     assert cli.main(['report', str(copy / 'votes')]) == 1
     assert 'FileNotFoundError' in capsys.readouterr().err

@@ -110,5 +110,8 @@ def test_overlays_name_what_they_lack(made, tmp_path):
         write_overlays(made, ['avi'])
     with pytest.raises(ValueError, match='fps is 0; it should be positive'):
         write_overlays(made, fps=0)
-    with pytest.raises(FileNotFoundError, match=r'frames of the 2 videos of .*--data'):
+    with pytest.raises(FileNotFoundError, match='nothing'):
         write_overlays(made, ['png'], str(tmp_path / 'nothing'))
+    (made / 'config.py').unlink()
+    with pytest.raises(FileNotFoundError, match=r'frames of the 2 videos of .*--data'):
+        write_overlays(made, ['png'])

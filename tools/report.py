@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             )
             for written in done:
                 print(f'overlay: {written}')
-    except (ValueError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1
     return 0

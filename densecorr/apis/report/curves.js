@@ -63,7 +63,8 @@ function drawChart(svg, curves, series, marked, cursor) {
     draw(svg, 'line', {class: 'grid-line', x1: MARGIN.left, x2: width - MARGIN.right, y1: level, y2: level});
     draw(svg, 'text', {x: MARGIN.left - 5, y: level + 4, 'text-anchor': 'end'}, 100 * value);
   }
-  draw(svg, 'text', {x: MARGIN.left, y: height - 6}, 'frame');
+  draw(svg, 'text', {x: MARGIN.left, y: height - 6}, '0');
+  draw(svg, 'text', {x: width / 2, y: height - 6, 'text-anchor': 'middle'}, 'frame');
   draw(svg, 'text', {x: width - MARGIN.right, y: height - 6, 'text-anchor': 'end'}, `${curves.last}`);
   for (const frame of marked) {
     const place = x(frame);

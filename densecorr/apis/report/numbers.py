@@ -115,10 +115,11 @@ def curves(video: VideoFiles) -> dict[str, Any]:
     if not objects:
         return {}
     numbers = {name: index for index, name in enumerate(video.frame_names)}
+    places = [numbers.get(name, place) for place, name in enumerate(names)]
     return dict(
-        x=[numbers.get(name, place) for place, name in enumerate(names)],
+        x=places,
         names=names,
-        last=max(len(video.frame_names) - 1, 1),
+        last=max(len(video.frame_names) - 1, *places, 1),
         objects=[
             dict(
                 label=item.get('object', place + 1),

@@ -75,7 +75,7 @@ def rebuild_report(
         max_bytes: of the page.
 
     Raises:
-        FileNotFoundError: the folder holds no results.
+        FileNotFoundError: the folder holds no results, or ``data`` no dataset.
     """
     return _write(_results(out_dir), find_dataset(out_dir, data), max_bytes)
 
@@ -97,7 +97,11 @@ def find_dataset(out_dir: str | Path, data: str | None = None) -> Any:
         data: root of the dataset; None takes the one that ``config.py`` names.
 
     Returns:
-        the dataset; None where it cannot be built, which the log explains.
+        the dataset; None where the one of ``config.py`` cannot be built, which the log
+        explains.
+
+    Raises:
+        FileNotFoundError, ValueError: ``data`` was named and is no such dataset.
     """
     path = Path(out_dir) / 'config.py'
     try:
@@ -107,6 +111,8 @@ def find_dataset(out_dir: str | Path, data: str | None = None) -> Any:
             settings['root'] = str(data)
         return DATASETS.build(settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if data is not None:
+            raise
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print_log(f'the report has no images: {text}', logger='current', level=30)
         return None

@@ -100,10 +100,10 @@ def chosen_frames(video: VideoFiles, number: int) -> list[int]:
 
     Without scores they are the first, the middle and the last one.
     """
-    means = frame_means(video)
+    means, frames = frame_means(video), len(video.frame_names)
     if means:
-        return sorted(means, key=lambda index: (means[index], index))[:number]
-    frames = len(video.frame_names)
+        known = [index for index in means if index < frames]
+        return sorted(known, key=lambda index: (means[index], index))[:number]
     if not frames:
         return []
     places = np.linspace(0, frames - 1, min(_FIRST_MIDDLE_LAST, number))
