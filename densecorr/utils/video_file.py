@@ -129,6 +129,7 @@ class VideoFile:
             if stream is None or stream.codec_context is None:
                 raise self._unreadable('it has no video stream of a known codec')
             self._rate = float(stream.average_rate or _DEFAULT_FPS)
+            self._promised = stream.frames  # 0 where the header does not say
             stream.thread_type = 'AUTO'
             packets = container.demux(stream)
             while True:
@@ -155,10 +156,12 @@ class VideoFile:
         return tuple(index / self._rate for index in range(len(stamps)))
 
     def _warn_damaged(self) -> None:
-        if self._damaged:
+        """Tell what cannot be decoded, though the file names it."""
+        if self._damaged or self.num_frames < self._promised:
             print_log(
-                f'{self.path} is damaged: {self._damaged} packets cannot be decoded '
-                f'and are left out; {self.num_frames} frames remain.',
+                f'{self.path} has {self._damaged} damaged packets and names '
+                f'{self._promised} frames, of which {self.num_frames} can be decoded: '
+                'these are used. If the file was cut off, copy it again.',
                 logger='current',
                 level=logging.WARNING,
             )
