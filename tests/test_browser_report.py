@@ -1,5 +1,6 @@
 """The report as a reader meets it: opened from a file in a browser without network."""
 
+import base64
 import json
 import shutil
 
@@ -9,7 +10,7 @@ import pytest
 from densecorr.apis.report import write_report
 from densecorr.propagation.votes import Votes
 from densecorr.utils.images import read_label_map
-from densecorr.visualization.difference import difference_map
+from densecorr.visualization.difference import difference_map, encode_runs
 
 from .report_tree import voters_of, write_results
 
@@ -170,6 +171,24 @@ def test_modes_change_the_picture(page, results):
         right = drawn['difference'][classes == 0]
         assert not (np.abs(right[:, :3].astype(int) - color).max(1) <= 2).any()
     assert page.locator('#video-1 .legend.differences').is_visible()
+
+
+def test_the_page_reads_what_python_wrote(page):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (30, 40)).astype(np.uint8)
+    labels[3:20] = 255
+    text = encode_runs(labels)
+    assert page.evaluate('text => [...labelsOf(text, 1200)]', text) == (
+        labels.ravel().tolist()
+    )
+    halves = np.arange(2**16, dtype=np.uint16).view('<f2')
+    halves = halves[np.isfinite(halves)]
+    text = base64.b64encode(halves.tobytes()).decode()
+    assert page.evaluate('text => [...halvesOf(text)]', text) == halves.tolist()
+    pred, truth = (m.astype(np.uint8) for m in np.meshgrid([0, 1, 2], [0, 1, 2, 255]))
+    pairs = [[int(p), int(t)] for p, t in zip(pred.ravel(), truth.ravel(), strict=True)]
+    found = page.evaluate('pairs => pairs.map(([p, t]) => differenceOf(p, t))', pairs)
+    assert found == difference_map(pred, truth).ravel().tolist()
 
 
 def test_a_picture_can_be_enlarged(page):

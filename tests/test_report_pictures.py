@@ -1,15 +1,21 @@
 """Differences, packed label maps, and overlays of finished results."""
 
 import base64
+import itertools
+import re
+from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from densecorr.apis import report
 from densecorr.apis.report import write_overlays
 from densecorr.utils.images import davis_palette
 from densecorr.visualization.difference import (
+    DIFFERENCES,
     decode_runs,
     difference_map,
     difference_shares,
@@ -64,6 +70,58 @@ def test_runs_come_back(high):
     assert np.array_equal(decode_runs(encode_runs(labels), (40, 70)), labels)
     with pytest.raises(ValueError, match=r'2800 pixels, a map of \(40, 71\)'):
         decode_runs(encode_runs(labels), (40, 71))
+
+
+# Machado, Oliveira and Fernandes (2009): what a reader without red, green or blue
+# cones sees, on linear RGB.
+BLINDNESS = dict(
+    none=np.eye(3),
+    red=[
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    green=[
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    blue=[
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+)
+
+
+def lab_of(color, matrix):
+    """CIE LAB of a colour like '#0072b2' as such a reader sees it."""
+    value = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.asarray(matrix) @ linear, 0, 1)
+    coded = np.where(
+        seen <= 0.0031308, seen * 12.92, 1.055 * np.maximum(seen, 1e-9) ** (1 / 2.4)
+    )
+    coded = np.where(seen > 0.0031308, coded - 0.055, coded)
+    pixel = coded.astype(np.float32).reshape(1, 1, 3)
+    return cv2.cvtColor(pixel, cv2.COLOR_RGB2LAB)[0, 0]
+
+
+@pytest.mark.parametrize('blindness', BLINDNESS)
+def test_differences_are_told_apart_by_colour_blind_readers(blindness):
+    style = (Path(report.__file__).parent / 'style.css').read_text()
+    colors = [
+        re.search(rf'\.swatch\.{name} \{{[^}}]*?(#[0-9a-f]{{6}})', style)[1]
+        for name in DIFFERENCES
+    ]
+    assert len(set(colors)) == 3
+    seen = [lab_of(color, BLINDNESS[blindness]) for color in [*colors, '#808080']]
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(one - other) > 25  # 2.3 is just noticed
+    script = (Path(report.__file__).parent / 'pictures.js').read_text()
+    for color in colors:
+        numbers = ', '.join(f'0x{color[i : i + 2]}' for i in (1, 3, 5))
+        assert f'[{numbers}]' in script  # the pictures have the legend's colours
 
 
 @pytest.fixture(scope='module')

@@ -70,7 +70,7 @@ function drawChart(svg, curves, series, marked, cursor) {
     const place = x(frame);
     draw(svg, 'path', {class: 'marker', d: `M${place} ${bottom + 4}l4 7h-8z`});
   }
-  for (const {kind, style, [measure]: values} of [...series].reverse()) {
+  for (const {kind, style, [measure]: values} of series) { // the mean lies below the objects
     draw(svg, 'path', {class: `series ${kind}`, ...style, d: pathOf(values, xs, y)});
     values.forEach((value, place) => {
       const lonely = xs.length <= 40 || place === cursor;

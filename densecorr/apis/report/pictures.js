@@ -6,7 +6,7 @@ const VOID = 255; // pixels of an annotation that do not count
 // colour, too. The stylesheet has the same for the legend.
 const MISSED = [0x00, 0x72, 0xb2];
 const FALSE = [[0xe6, 0x9f, 0x00], [0x2b, 0x1d, 0x00]];
-const WRONG = [[0xcc, 0x79, 0xa7], [0xff, 0xff, 0xff]];
+const WRONG = [[0x66, 0x00, 0x55], [0xff, 0xff, 0xff]];
 const DIFFERENT = 215; // opacity of a difference
 
 /** Red, green and blue of an object's colour. */

@@ -122,7 +122,7 @@ function showContext(section, votes, layers, voters) {
       continue;
     }
     const sum = own.reduce((total, voter) => total + voter.weight, 0);
-    figure.querySelector('figcaption b').textContent = `weight ${sum.toFixed(3)}`;
+    figure.querySelector('figcaption b').textContent = sum.toFixed(3);
     const opacity = ({weight}) => FAINTEST + (1 - FAINTEST) * weight / strongest;
     const cells = own.map((voter) => ({...voter, opacity: opacity(voter)})).reverse();
     drawFrame(figure.querySelector('canvas'), votes, layers[slot], cells);
