@@ -1,17 +1,20 @@
 """``tools/prepare_data.py spriteworld``: resuming, refusing, adding, removing."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import loadmat
 
 from densecorr import cli
 from densecorr.apis import prepare_data
 from densecorr.apis.prepare_data import DEFAULT_PRESETS, prepare_spriteworld
 from densecorr.apis.prepared_tree import PreparedTree
-from densecorr.datasets.toy import PRESETS
+from densecorr.datasets import DAVISDataset
+from densecorr.datasets.toy import PRESETS, make_clip
 from densecorr.datasets.toy.layouts.write import LAYOUTS
-from tests.test_datasets.hand_clip import HandClip, files_of
+from tests.test_datasets.hand_clip import HandClip, files_of, indices
 
 SMALL = dict(presets=['single', 'late'], layouts=['ytvos', 'jhmdb'], train_clips=1)
 SWAPPED = np.array([0, 2, 1, 3], np.uint8)
@@ -291,6 +294,23 @@ def test_command_writes_every_layout_and_runs_twice(tmp_path, capsys):
     assert 'seed is 0 there and 1 now' in capsys.readouterr().err
 
 
+def test_written_labels_joints_and_parts_are_those_of_the_clips(tmp_path):
+    options = dict(frames=5, size=(48, 80), train_clips=0)
+    prepare_spriteworld(tmp_path, presets=['articulated'], **options)
+    clip = make_clip('articulated', 0, (48, 80), 5)
+    (sample,) = DAVISDataset(tmp_path / 'davis')
+    assert sample.name == clip.name and len(clip.objects) == 2
+    for t in range(5):
+        assert np.array_equal(sample.read_labels(t).indices, clip.label_map(t))
+        part = f'vip/VIP_Fine/Annotations/Category_ids/videos1/{t + 1:012d}.png'
+        assert np.array_equal(indices(tmp_path / part), clip.parts(t))
+        for number, name in ((1, 'walker'), (2, 'dancer')):
+            place = f'joint_positions/{name}/{clip.name}_{number}/joint_positions.mat'
+            image = loadmat(tmp_path / 'jhmdb' / place)['pos_img'][..., t]  # (2, 15)
+            x, y, _ = clip.joints(t)[number].T
+            assert np.array_equal((image - 1) * 256, [x, y])
+
+
 def test_help_names_the_layouts(capsys):
     with pytest.raises(SystemExit):
         cli.main(['prepare_data', 'spriteworld', '--help'])
@@ -300,3 +320,10 @@ def test_help_names_the_layouts(capsys):
 
 def test_default_presets_are_known():
     assert set(DEFAULT_PRESETS) <= set(PRESETS)
+
+
+def test_the_page_names_every_preset_and_layout():
+    page = (Path(__file__).resolve().parents[1] / 'docs/spriteworld.md').read_text()
+    assert f'`{" ".join(LAYOUTS)}`' in page
+    for preset in PRESETS:
+        assert f'| `{preset}` |' in page
