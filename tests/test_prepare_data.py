@@ -311,6 +311,12 @@ def test_written_labels_joints_and_parts_are_those_of_the_clips(tmp_path):
             assert np.array_equal((image - 1) * 256, [x, y])
 
 
+def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(prepare_data, 'make_clip', lambda *arguments: stop())
+    assert cli.main(['prepare_data', 'spriteworld', str(tmp_path)]) == 130
+    assert capsys.readouterr().err.startswith('Stopped. The same command goes on')
+
+
 def test_help_names_the_layouts(capsys):
     with pytest.raises(SystemExit):
         cli.main(['prepare_data', 'spriteworld', '--help'])

@@ -77,6 +77,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('Stopped. The same command goes on from here.', file=sys.stderr)
+        return 130  # as shells tell of Ctrl-C
     return 0
 
 
