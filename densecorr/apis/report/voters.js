@@ -2,6 +2,7 @@
 
 const SMALLEST = 9; // pixels of the screen of an outline
 const FAINTEST = 0.3; // opacity of a vote without weight
+const MOVES = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]};
 
 /** Votes with their numbers unpacked. */
 function unpackVotes(votes) {
@@ -131,6 +132,22 @@ function showContext(section, votes, layers, voters) {
     ? `Context frames without a vote here: ${silent.join(', ')}.` : '';
 }
 
+/** The stored query under the pointer. */
+function queryUnder(event, canvas, votes) {
+  const bounds = canvas.getBoundingClientRect();
+  const scale = scaleOf(canvas, votes);
+  const row = Math.floor((event.clientY - bounds.top) / (scale[0] * votes.cell[0]));
+  const column = Math.floor((event.clientX - bounds.left) / (scale[1] * votes.cell[1]));
+  return nearestQuery(votes, row, column);
+}
+
+/** The stored query next to another one. */
+function queryBeside(votes, query, [down, right]) {
+  const cell = votes.queries[query];
+  const row = Math.floor(cell / votes.grid[1]) + down * votes.step;
+  return nearestQuery(votes, row, (cell % votes.grid[1]) + right * votes.step);
+}
+
 /** Makes the picture of a stored frame answer to clicks and arrow keys. */
 function setUpVoters(section, packed, pictures) {
   const box = section.querySelector('.query .frame');
@@ -159,21 +176,13 @@ function setUpVoters(section, packed, pictures) {
     showContext(section, votes, layers, voters);
   };
   canvas.addEventListener('click', (event) => {
-    const bounds = canvas.getBoundingClientRect();
-    const scale = scaleOf(canvas, votes);
-    const row = Math.floor((event.clientY - bounds.top) / (scale[0] * votes.cell[0]));
-    const column = Math.floor((event.clientX - bounds.left) / (scale[1] * votes.cell[1]));
-    query = nearestQuery(votes, row, column);
+    query = queryUnder(event, canvas, votes);
     show();
   });
-  const moves = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]};
   box.addEventListener('keydown', (event) => {
-    if (!(event.key in moves)) return;
+    if (!(event.key in MOVES)) return;
     event.preventDefault();
-    const [down, right] = moves[event.key];
-    const cell = votes.queries[query];
-    const row = Math.floor(cell / votes.grid[1]) + down * votes.step;
-    query = nearestQuery(votes, row, (cell % votes.grid[1]) + right * votes.step);
+    query = queryBeside(votes, query, MOVES[event.key]);
     show();
   });
   for (const figure of section.querySelectorAll('.context figure')) {
