@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .fixed import ONE, TRIG_BITS, cosine, sine
 
 MATRIX_BITS = 24  # entries of the maps between frame and texture are in 1/2^24
+_GONE = 4  # frames outside after which a sprite goes no farther
 _FAR = 64  # frames from a passage after which its distance is below 1/65536 px
 
 
@@ -41,20 +42,26 @@ STILL, SAME_SIZE = Wave(0), Wave(ONE)
 class Passage:
     """Coming into the frame, or leaving it, along x.
 
-    The distance from the path is ``distance (3/4)^k``, where ``k`` counts frames from
-    the first (coming) or to the last (leaving) frame.
+    The distance from the path is ``distance (3/4)^k``, where ``k`` counts frames since
+    the first frame, or until the last one; it is negative while the sprite is not
+    there.
 
     Attributes:
         distance: in 1/65536 px, at the first or last frame.
         frame: the first or last frame in which the sprite is there.
+        leaves: ``frame`` is the last one.
     """
 
     distance: int
     frame: int
+    leaves: bool = False
 
     def at(self, t: int) -> int:
         """Distance from the path at frame ``t``, in 1/65536 px."""
-        k = abs(t - self.frame)
+        k = self.frame - t if self.leaves else t - self.frame
+        if k < 0:
+            away = min(-k, _GONE)
+            return self.distance * 4**away // 3**away
         return 0 if k > _FAR else self.distance * 3**k // 4**k
 
 

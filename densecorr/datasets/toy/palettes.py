@@ -20,32 +20,46 @@ _PAINTS: tuple[Color, ...] = (
     (160, 108, 70), (146, 186, 206),
 )  # fmt: skip
 _SKINS: tuple[Color, ...] = ((232, 188, 154), (196, 146, 108), (142, 98, 70))
-_PATTERNS = ('stripes', 'dots', 'plain')
+_INK: Color = (44, 30, 34)
+_NUM_PAINTS = 4  # of a world
 
 
-def backdrop_dye(draws: Draws) -> Dye:
-    """Colours of a background."""
-    name = draws.choice(tuple(_GROUNDS))
-    return Dye(_GROUNDS[name], draws.choice(_PATTERNS), 60)
+class Colors:
+    """Colours of one world: few paints, and the background's own on every object.
 
+    So colours alone do not tell an object from the background or from another one.
 
-def sprite_dye(draws: Draws) -> Dye:
-    """Colours of an object: two paints, and one of a background's, in any pattern."""
-    first, second = draws.sample(_PAINTS, 2)
-    shared = draws.choice(_GROUNDS[draws.choice(tuple(_GROUNDS))])
-    return Dye((first, shared, second), draws.choice(_PATTERNS), 46)
+    Args:
+        draws: of its random numbers.
+    """
 
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
+        self.ground = _GROUNDS[draws.choice(tuple(_GROUNDS))]
+        self.paints = draws.sample(_PAINTS, _NUM_PAINTS)
 
-def body_dyes(draws: Draws) -> dict[str, Dye]:
-    """Colours of the parts of a body, by their names."""
-    shirt, pattern, trousers, shoes = draws.sample(_PAINTS, 4)
-    skin = draws.choice(_SKINS)
-    ground = _GROUNDS[draws.choice(tuple(_GROUNDS))]
-    pale = (min(255, skin[0] + 16), min(255, skin[1] + 16), min(255, skin[2] + 12))
-    return dict(
-        head=Dye((skin, pale, (skin[0] * 3 // 4, skin[1] * 2 // 3, skin[2] * 2 // 3))),
-        torso=Dye((shirt, ground[0], pattern), draws.choice(_PATTERNS)),
-        arms=Dye((shirt, skin, pattern), draws.choice(_PATTERNS)),
-        legs=Dye((trousers, ground[2], trousers), draws.choice(_PATTERNS)),
-        feet=Dye((shoes, ground[1], shoes)),
-    )
+    def backdrop(self) -> Dye:
+        """Of the background."""
+        return Dye(self.ground, self._pattern(), 60)
+
+    def sprite(self) -> Dye:
+        """Of an object: two paints over a colour of the background."""
+        first, second = self.draws.sample(self.paints, 2)
+        ground = self.draws.choice(self.ground)
+        return Dye((ground, first, second), self._pattern(), 50)
+
+    def body(self) -> dict[str, Dye]:
+        """Of the parts of a body, by their names."""
+        shirt, trim, trousers, shoes = self.draws.sample(self.paints, 4)
+        skin, ground = self.draws.choice(_SKINS), self.ground
+        pale = (min(255, skin[0] + 16), min(255, skin[1] + 16), min(255, skin[2] + 12))
+        return dict(
+            head=Dye((skin, pale, _INK), 'face'),
+            torso=Dye((shirt, ground[0], trim), self._pattern()),
+            arms=Dye((shirt, skin, trim), self._pattern()),
+            legs=Dye((trousers, ground[2], trousers), self._pattern()),
+            feet=Dye((shoes, ground[1], shoes)),
+        )
+
+    def _pattern(self) -> str:
+        return self.draws.choice(('stripes', 'dots', 'plain'))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from densecorr.utils.suggest import suggest
 
@@ -11,80 +11,17 @@ from .bodies import Gait, articulated
 from .clip import Clip
 from .fixed import ONE, TURN, Draws, fraction, hash_keys
 from .motion import Passage, Path, Wave
-from .palettes import backdrop_dye, body_dyes, sprite_dye
+from .palettes import Colors
 from .render import Backdrop, Light, Scene
 from .sprites import Sprite, rigid
+from .world import World, turn_in
 
 MIN_SIDE = 32
-_MIN_RADIUS = 4 * ONE
 _ODD_SIZE = (237, 421)
 # Without thin ends, for clips that measure the propagation and not the shapes.
 _SOLID = ('ball', 'egg', 'gem', 'flower', 'cloud', 'heart', 'shield', 'house', 'gear',
           'bean', 'tile')  # fmt: skip
 _ANY = (*_SOLID, 'star', 'fish', 'leaf', 'drop', 'kite', 'cross', 'bell')
-
-
-@dataclass
-class World:
-    """What the builders of presets share.
-
-    Attributes:
-        height: of the frame in pixels.
-        width: of the frame in pixels.
-        num_frames: of the clip.
-        draws: random numbers of the motion.
-    """
-
-    height: int
-    width: int
-    num_frames: int
-    draws: Draws
-
-    @property
-    def unit(self) -> int:
-        """Length in pixels that sizes of objects are measured by."""
-        return min(self.height, self.width * 5 // 9)
-
-    def radius(self, permille: int) -> int:
-        """Radius of an object, some thousandths of the unit, in 1/65536 px."""
-        return max(_MIN_RADIUS, fraction(self.unit, permille))
-
-    def about(self, permille: int, spread: int = 100) -> int:
-        """A number near ``permille``, up to ``spread`` thousandths off."""
-        off = permille * spread // 1000
-        return self.draws.integer(permille - off, permille + off)
-
-    def wide(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
-        """Swing along x, lengths in thousandths of the width."""
-        return Wave(
-            fraction(self.width, centre), fraction(self.width, amplitude), rate, phase
-        )
-
-    def tall(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
-        """Swing along y, lengths in thousandths of the height."""
-        return Wave(
-            fraction(self.height, centre), fraction(self.height, amplitude), rate, phase
-        )
-
-    def scale(self, swing: int, period: int, phase: int | None = None) -> Wave:
-        """Scale about 1 that swings by ``swing`` thousandths."""
-        at = self.draws.integer(0, TURN - 1) if phase is None else phase
-        return Wave(ONE, ONE * swing // 1000, turn_in(period), at)
-
-    def sway(self, degrees: int, period: int) -> Wave:
-        """Angle that swings by some degrees."""
-        phase = self.draws.integer(0, TURN - 1)
-        return Wave(0, TURN * degrees // 360, turn_in(period), phase)
-
-    def spin(self, degrees: int) -> Wave:
-        """Angle that grows by some degrees per frame, in either direction."""
-        slope = TURN * degrees // 360 * self.draws.sign()
-        return Wave(self.draws.integer(-TURN // 12, TURN // 12), slope=slope)
-
-
-def turn_in(period: int) -> int:
-    """Angle per frame of a swing of ``period`` tenths of a frame."""
-    return TURN * 10 // period
 
 
 def make_clip(
@@ -120,7 +57,9 @@ def make_clip(
             'pixels a side.'
         )
     key = hash_keys('spriteworld', preset, seed)
-    world = World(height, width, num_frames, Draws(key, 'motion'))
+    world = World(
+        height, width, num_frames, Draws(key, 'motion'), Colors(Draws(key, 'colors'))
+    )
     scene = _BUILDERS[preset](world)
     sprites = tuple(
         replace(sprite, last=num_frames - 1) if sprite.last < 0 else sprite
@@ -144,7 +83,7 @@ def _backdrop(world: World, pan: int = 30, period: int = 700) -> Backdrop:
         reach = side // 2 + side * pan // 1000 + 1
         sides.append(2 * (reach * 1000 // 965 + 4))
     return Backdrop(
-        path, sides[0], sides[1], backdrop_dye(draws), max(8, world.unit // 3)
+        path, sides[0], sides[1], world.colors.backdrop(), max(8, world.unit // 3)
     )
 
 
@@ -168,7 +107,7 @@ def _wanderer(
         world.scale(100, 600),
     )
     facts.setdefault('path', path)
-    shape, dye = draws.choice(shapes), sprite_dye(draws)
+    shape, dye = draws.choice(shapes), world.colors.sprite()
     facts.setdefault('last', -1)
     return rigid(shape, world.radius(radius), dye, **facts)
 
@@ -178,8 +117,8 @@ def _single(world: World) -> Scene:
     draws = world.draws
     start = -TURN // 4 + draws.integer(0, TURN // 16)
     path = Path(
-        world.wide(500, draws.sign() * world.about(170), turn_in(500), start),
-        world.tall(500, draws.sign() * world.about(90), turn_in(430), start),
+        world.wide(500, draws.sign() * world.about(95), turn_in(500), start),
+        world.tall(500, draws.sign() * world.about(60), turn_in(430), start),
         world.spin(draws.integer(1, 3)),
         world.scale(120, 500),
     )
@@ -214,10 +153,10 @@ def _occlusion(world: World) -> Scene:
     shapes = world.draws.sample(_SOLID, 3)
     sprites = []
     for shape, (x, y, scale, depth) in zip(
-        shapes, _carousel(world, 3, 230, 110, 520, 10), strict=True
+        shapes, _carousel(world, 3, 190, 130, 700, 10), strict=True
     ):
         path = Path(x, y, world.sway(35, 500), scale)
-        radius = world.about(140, 60)
+        radius = world.about(165, 60)
         sprites.append(_wanderer(world, (shape,), 0, 0, radius, path=path, depth=depth))
     return _scene(world, sprites)
 
@@ -238,7 +177,7 @@ def _figures(world: World, height: int, reach: int, period: int) -> list[Sprite]
         tall = world.radius(height)
         figures.append(
             articulated(
-                name, tall, body_dyes(draws), gait, path=path, depth=depth, last=-1
+                name, tall, world.colors.body(), gait, path=path, depth=depth, last=-1
             )
         )
     return figures
@@ -255,7 +194,7 @@ def _comer(world: World, late: bool, frame: int, y: int) -> Sprite:
     side, radius = draws.sign(), world.about(130)
     home = 500 + side * 200
     edge = 500 + side * 480
-    passage = Passage(fraction(world.width, edge - home), frame)
+    passage = Passage(fraction(world.width, edge - home), frame, leaves=not late)
     swing = turn_in(500)
     path = Path(
         world.wide(home, 40, swing, -frame * swing),
@@ -332,7 +271,7 @@ def _odd(world: World) -> Scene:
 def _mixed(world: World) -> Scene:
     """All at once: two figures, a racer, one that leaves, one that comes, light."""
     sprites = _figures(world, 620, 210, 480)
-    sprites.append(_racer(world, 240, 80, 110))
+    sprites.append(_racer(world, 240, 80, 135))
     sprites.append(_comer(world, False, world.num_frames * 3 // 5, 760))
     sprites.append(_comer(world, True, world.num_frames * 2 // 5, 420))
     return _scene(

@@ -93,7 +93,18 @@ def dots(key: int, height: int, width: int, cell: int) -> np.ndarray:
     return np.where(square <= radius**2, _LEVELS - 1, 0)
 
 
-def blend(first: np.ndarray, second: np.ndarray | Color, weight: np.ndarray):
+def _face(height: int, width: int) -> np.ndarray:
+    """Two eyes and a mouth; ``(height, width)`` int64, 255 inside, 0 outside."""
+    x = (2 * np.arange(width) + 1 - width) * 500 // width  # -500 .. 500 across
+    y = (2 * np.arange(height)[:, None] + 1 - height) * 500 // height
+    eyes = (np.abs(x) - 170) ** 2 + (y + 60) ** 2 <= 62**2
+    mouth = (x**2 + (y - 60) ** 2 <= 215**2) & (x**2 + (y - 20) ** 2 > 215**2)
+    return np.where(eyes | mouth & (y > 60), _LEVELS - 1, 0)
+
+
+def blend(
+    first: np.ndarray, second: np.ndarray | Color, weight: np.ndarray
+) -> np.ndarray:
     """``first (1 - w) + second w`` with ``w`` in 0..255 standing for 0..1.
 
     Args:
@@ -112,7 +123,7 @@ class Dye:
 
     Attributes:
         colors: three colours: ground, clouds, pattern.
-        pattern: ``'stripes'``, ``'dots'`` or ``'plain'``.
+        pattern: ``'stripes'``, ``'dots'``, ``'face'`` or ``'plain'``.
         grain: half range of the finest noise in grey levels.
     """
 
@@ -147,6 +158,8 @@ def paint(draws: Draws, height: int, width: int, dye: Dye, unit: int) -> np.ndar
     elif dye.pattern == 'dots':
         cell = max(5, unit * draws.integer(70, 100) // 100)
         image = blend(image, dye.colors[2], dots(key, height, width, cell) * 7 // 8)
+    elif dye.pattern == 'face':
+        image = blend(image, dye.colors[2], _face(height, width))
     else:
         other = octaves(hash_keys(key, 'other'), height, width, cells[1:4])
         image = blend(image, dye.colors[2], other * other // 255)
