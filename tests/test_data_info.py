@@ -134,6 +134,7 @@ def test_every_file_of_facts_parses_and_names_no_machine():
         (dict(a=5, b=7), {}, []),
         (dict(a=5), {}, ['1 of 2 sequences']),
         (dict(a=5, x=3), {}, ['1 of 2 sequences and 1 others']),
+        (dict(x=3, y=2), {}, ['2 sequences of other data']),
         (dict(a=5, b=6), {}, ['11 of 12 frames']),
         (dict(a=5, b=5), dict(max_frames=5), ['first 5 frames']),
         (dict(a=5, b=7), dict(max_frames=7), []),

@@ -231,7 +231,7 @@ class DAVISDataset:
             resolution=self.folders['resolution'],
             palette=self.info.palette,
             expected_sequences=len(facts),
-            found=len(self.videos),
+            found=sum(name in facts for name in frames),  # of the expected ones
             complete=not parts,
             note=f'{", ".join(parts)}: not {title} {self.split}' if parts else '',
         )

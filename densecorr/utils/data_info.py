@@ -101,7 +101,9 @@ def shortfall(
     own = [name for name in frames if name in facts]
     others = len(frames) - len(own)
     parts = []
-    if others or len(own) < len(facts):
+    if frames and not own:
+        parts.append(f'{others} sequences of other data')
+    elif others or len(own) < len(facts):
         extra = f' and {others} others' if others else ''
         parts.append(f'{len(own)} of {len(facts)} sequences{extra}')
     counted = {name: facts[name].frames or frames[name] for name in own}

@@ -182,6 +182,10 @@ def test_global_numbers_average_objects_and_tables_name_the_set():
             dict(split='val', complete=False, found=3, expected_sequences=3),
             'val-partial',
         ),
+        (
+            dict(split='val', complete=False, found=0, expected_sequences=30),
+            'val-other',
+        ),
         ({}, 'val'),
     ],
 )

@@ -23,7 +23,8 @@ _MEASURES = ('J', 'F')
 def set_name(meta: Mapping[str, Any] | None) -> str:
     """Name of the evaluated set in file names: ``val``, or ``val-8of30``.
 
-    A set that lacks frames or annotations but no sequence is ``val-partial``.
+    A set that lacks frames or annotations but no sequence is ``val-partial``, one of
+    other data in the same layout ``val-other``.
     """
     if not meta:
         return 'val'
@@ -33,6 +34,8 @@ def set_name(meta: Mapping[str, Any] | None) -> str:
     found, expected = meta.get('found'), meta.get('expected_sequences')
     if found is None or expected is None or found == expected:
         return f'{split}-partial'
+    if not found:
+        return f'{split}-other'
     return f'{split}-{found}of{expected}'
 
 
