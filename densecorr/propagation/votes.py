@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ class Votes:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {f.name: arrays[f.name] for f in _FIELDS}
-        except (KeyError, ValueError, EOFError, OSError) as error:
+        except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
             raise ValueError(
                 f'{path} is not a file of votes: {error}. Remove it and evaluate again.'
             ) from error

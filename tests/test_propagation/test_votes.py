@@ -74,9 +74,11 @@ def test_saved_votes_are_read_again(tmp_path):
     again = Votes.load(tmp_path / 'c.npz')
     assert (again.frame, again.grid, again.cell) == (2, votes.grid, votes.cell)
     np.testing.assert_array_equal(again.position, votes.position)
-    (tmp_path / 'c.npz').write_bytes(b'no')
-    with pytest.raises(ValueError, match=r'c.npz is not a file of votes.*Remove it'):
-        Votes.load(tmp_path / 'c.npz')
+    whole = (tmp_path / 'c.npz').read_bytes()
+    for torn in (b'no', b'', whole[:200]):
+        (tmp_path / 'c.npz').write_bytes(torn)
+        with pytest.raises(ValueError, match=r'c.npz is not a file of votes.*Remove'):
+            Votes.load(tmp_path / 'c.npz')
 
 
 @pytest.mark.parametrize('frame', [0, 6, -1])
