@@ -39,8 +39,9 @@ class Colors:
         self.paints = draws.sample(_PAINTS, _NUM_PAINTS)
 
     def backdrop(self) -> Dye:
-        """Of the background."""
-        return Dye(self.ground, self._pattern(), 60)
+        """Of the background: its ground, and a paint that objects have too."""
+        paint = self.draws.choice(self.paints)
+        return Dye((*self.ground[:2], paint), self._pattern(), 60)
 
     def sprite(self) -> Dye:
         """Of an object: two paints over a colour of the background."""

@@ -186,8 +186,8 @@ def scaled(points: Points, radius: int) -> np.ndarray:
 def rasterize(vertices: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     """Fill a polygon by the even-odd rule.
 
-    A cell is inside when its centre is, by crossings of the row to its left; an edge
-    belongs to the rows ``min y <= y < max y``.
+    A cell is inside when its centre is, by the edges to its left; an edge belongs to
+    the rows ``min y <= y < max y``, and a centre on an edge to what is left of it.
 
     Args:
         vertices: ``(n, 2)`` int64 ``(x, y)`` in 1/65536 px.
