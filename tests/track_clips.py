@@ -48,16 +48,21 @@ def square_frames(
         frames ``(H, W, 3)`` uint8 and label maps ``(H, W)`` uint8 with object 3. The
         spot is 4 x 4 pixels, 4 pixels right of and below the corner of the square.
     """
-    rows = np.arange(size[0])
+    rng = np.random.default_rng(0)  # texture: equal colours would tie with each other
+    shape = (size[0] // 4, size[1] // 4, 3)
+    ground = rng.integers((0, 40, 130), (120, 160, 250), shape)
+    body = rng.integers((170, 0, 0), (250, 80, 80), (side // 4, side // 4, 3))
+    ground, body = (
+        x.astype(np.uint8).repeat(4, 0).repeat(4, 1) for x in (ground, body)
+    )
     frames, label_maps = [], []
     for t in range(count):
         room = size[1] - side
         left = abs((4 * t + room // 2) % (2 * room) - room)
-        frame = np.zeros((*size, 3), np.uint8)
-        frame[..., 2], frame[..., 1] = 200, rows[:, None]
+        frame = ground.copy()
         label_map = np.zeros(size, np.uint8)
         place = np.s_[16 : 16 + side, left : left + side]
-        frame[place], label_map[place] = (220, 30, 20), 3
+        frame[place], label_map[place] = body, 3
         frame[20:24, left + 4 : left + 8] = (240, 240, 0)
         frames.append(frame)
         label_maps.append(label_map)
