@@ -47,7 +47,6 @@ class VideoFile:
         times: seconds from the first frame to each, ascending; frames of a video of
             variable frame rate keep their own.
         fps: mean frames per second.
-        turned: whether the frames are stored turned or mirrored.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -63,8 +62,9 @@ class VideoFile:
         stamps: list[float | None] = []
         for frame in self._decode():
             if not stamps:
-                self.turned = _orientation(frame) != 1
-                height, width = _upright(frame).shape[:2]
+                # asked of one frame alone: a frame that was asked is freed late
+                self._orientation = _orientation(frame)
+                height, width = self._upright(frame).shape[:2]
                 self.size = (height, width)
             stamps.append(frame.time)
         if not stamps:
@@ -78,6 +78,11 @@ class VideoFile:
     def frame_names(self) -> tuple[str, ...]:
         """``'00000'``, ``'00001'`` and so on."""
         return tuple(f'{index:05d}' for index in range(self.num_frames))
+
+    @property
+    def turned(self) -> bool:
+        """Whether the frames are stored turned or mirrored."""
+        return self._orientation != 1
 
     @property
     def fps(self) -> float:
@@ -108,7 +113,7 @@ class VideoFile:
                 f'Frame {index} of {self.path} cannot be decoded; the file has changed '
                 'since it was opened.'
             )
-        rgb = _upright(found)
+        rgb = self._upright(found)
         if rgb.shape[:2] != self.size:
             raise ValueError(
                 f'Frame {index} of {self.path} is {rgb.shape[0]}x{rgb.shape[1]}, the '
@@ -116,6 +121,10 @@ class VideoFile:
                 'video need one size: split the file where it changes.'
             )
         return rgb
+
+    def _upright(self, frame: Any) -> np.ndarray:
+        """``(H, W, 3)`` uint8 RGB of a decoded frame."""
+        return turn_upright(frame.to_ndarray(format='rgb24'), self._orientation)
 
     def _decode(self) -> Iterator[Any]:
         """Frames in the order in which they are shown; damaged packets are skipped."""
@@ -173,11 +182,6 @@ class VideoFile:
             'convert it, for example: '
             f'ffmpeg -i {self.path.name!r} -c:v libx264 -pix_fmt yuv420p converted.mp4'
         )
-
-
-def _upright(frame: Any) -> np.ndarray:
-    """``(H, W, 3)`` uint8 RGB of a decoded frame."""
-    return turn_upright(frame.to_ndarray(format='rgb24'), _orientation(frame))
 
 
 def _orientation(frame: Any) -> int:
