@@ -6,10 +6,13 @@ import sys
 import av
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
 
 from densecorr.apis import track, tracking
 from densecorr.propagation.tracker import VideoTracker
+from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.images import davis_palette, read_image
 from tests.installed import CHECKOUT
 from tests.track_clips import (
@@ -23,6 +26,7 @@ from tests.track_clips import (
 )
 
 FRAMES, LABELS = square_frames(8)
+POINT = np.array([[0, 1, 9, 9]])
 SAME = ('objects.csv', 'overlay.mp4', 'frames.csv', 'record.json', 'config.py')
 
 
@@ -261,6 +265,43 @@ def test_overlay_does_not_read_a_frame_twice(tmp_path, small, monkeypatch):
     monkeypatch.setattr(VideoFile, 'read', counted)
     track(clip, tmp_path / 'out', labels=LABELS[0], **small)
     assert read == list(range(8))
+
+
+def test_timm_weights_from_the_net_or_from_a_file(tmp_path, monkeypatch):
+    """Without a network the error names the remedy, and the remedy works."""
+    clip, name = write_clip(tmp_path / 'a.mp4', FRAMES[:2]), 'vit_tiny_patch16_224'
+    network = timm.create_model(name, num_classes=0)
+    torch.save(network.state_dict(), tmp_path / 'weights.pth')
+    options = dict(points=POINT, model=name, device='cpu', threads=1)
+    create = timm.create_model
+
+    def offline(name, pretrained=False, **kwargs):
+        if pretrained:
+            raise OSError('Name or service not known')
+        return create(name, **kwargs)
+
+    monkeypatch.setattr(timm, 'create_model', offline)
+    with pytest.raises(
+        FileNotFoundError,
+        match=rf'timm:{name} could not be fetched .*Name or service not known.* '
+        rf'--model {name} --checkpoint FILE',
+    ):
+        track(clip, tmp_path / 'out', **options)
+    assert not (tmp_path / 'out').exists()
+    file = tmp_path / 'weights.pth'
+    result = track(clip, tmp_path / 'out', checkpoint=file, **options)
+    record = json.loads((tmp_path / 'out' / 'record.json').read_text())
+    assert record['fingerprint']['weights'] == hash_tensors(network.state_dict())
+    assert np.isfinite(result.points()).all()
+
+
+def test_grey_label_map_of_an_image_editor(tmp_path, small):
+    """Painted in white: object 255."""
+    clip = write_clip(tmp_path / 'a.mp4', FRAMES[:3])
+    png = write_png(tmp_path / 'first.png', np.uint8(LABELS[0] > 0) * 255)
+    result = track(clip, tmp_path / 'out', labels=png, **small)
+    assert result.ids == (255,)
+    assert jaccard(result.label_map(2) == 255, LABELS[2] > 0) > 0.95
 
 
 def test_program(tmp_path):

@@ -238,7 +238,14 @@ def _build(
 ) -> VideoTracker:
     """The tracker of a model with its weights."""
     tracker: Any = MODELS.build(tracker_config(found.cfg))
-    load_weights(tracker, found.checkpoint, source, allow_unsafe, processes)
+    try:
+        load_weights(tracker, found.checkpoint, source, allow_unsafe, processes)
+    except FileNotFoundError as error:
+        if not found.checkpoint.startswith('timm:'):
+            raise
+        raise FileNotFoundError(
+            f'{error} Then say --model {found.name} --checkpoint FILE.'
+        ) from error
     note = describe_protocol(found.cfg, tracker.backbone.stride)['note']
     if note:
         print_log(note, 'current', logging.WARNING)
