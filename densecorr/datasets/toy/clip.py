@@ -125,16 +125,15 @@ class Clip:
                 f'be needed. Choose from 0 to {self.num_frames - 2}.'
             )
         here, there = self._geometry(t), self._geometry(t + 1)
-        x, y = self._renderer.forward(t + 1, here)
+        place = np.stack(self._renderer.forward(t + 1, here), axis=-1)
+        place = (place + _UNIT // 2) // _UNIT  # (H, W, 2) x, y in 1/256 px
         height, width = self.size
-        rows = np.arange(height)[:, None] * 256
-        columns = np.arange(width) * 256
-        step = (np.stack([x, y], axis=-1) + _UNIT // 2) // _UNIT
-        step -= np.stack(np.broadcast_arrays(columns, rows), axis=-1)
-        column, row = (x + ONE // 2) // ONE, (y + ONE // 2) // ONE
+        rows, columns = np.arange(height)[:, None], np.arange(width)[None]
+        start = 256 * np.stack(np.broadcast_arrays(columns, rows), axis=-1)
+        column, row = np.moveaxis((place + 128) // 256, -1, 0)
         valid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         shown = there.piece[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-        return step.astype(np.int32), valid & (shown == here.piece)
+        return (place - start).astype(np.int32), valid & (shown == here.piece)
 
     def joints(self, t: int) -> dict[int, np.ndarray]:
         """Joints of the articulated objects at frame ``t``.
@@ -152,9 +151,8 @@ class Clip:
             if not info.articulated:
                 continue
             first = renderer.first[info.number]
-            rows = np.zeros((len(self._scene.sprites[info.number - 1].joints), 3))
-            rows = rows.astype(np.int32)
             sprite = self._scene.sprites[info.number - 1]
+            rows = np.zeros((len(sprite.joints), 3), np.int32)
             for k, joint in enumerate(sprite.joints):
                 x, y = poses[first + joint.piece].apply(joint.x, joint.y)
                 state = ABSENT

@@ -21,9 +21,8 @@ from .presets import make_clip
 class SpriteWorld:
     """Videos of a preset, drawn when read; no file is read or written.
 
-    Clip ``i`` is ``make_clip(preset, seed + i, size, num_frames)``. A tracker may read
-    the labels of frame 0, and of a later frame in which an object appears. Items know
-    their material points (``read_points``).
+    Clip ``i`` is ``make_clip(preset, seed + i, size, num_frames)``. Items know their
+    material points (``read_points``).
 
     Args:
         preset: one of :data:`densecorr.datasets.toy.PRESETS`.
@@ -35,6 +34,9 @@ class SpriteWorld:
         max_frames: take only the first frames of every video.
         reader: taken and ignored, as a protocol names one for datasets of files.
         root: likewise.
+        late_labels: a tracker may read the labels of each frame in which an object
+            appears, not only those of frame 0 as in DAVIS. The metric of DAVIS scores
+            the objects of frame 0 and needs ``extra_labels='ignore'`` then.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SpriteWorld:
         max_frames: int | None = None,
         reader: str = 'opencv',
         root: str | Path | None = None,
+        late_labels: bool = False,
     ) -> None:
         if num_clips < 1:
             raise ValueError(f'num_clips is {num_clips}; give at least 1.')
@@ -57,7 +60,7 @@ class SpriteWorld:
             make_clip(preset, seed + i, size, num_frames) for i in range(num_clips)
         ]
         self.clips = _choose(clips, sequences)
-        self.preset, self.reader = preset, reader
+        self.preset, self.reader, self.late_labels = preset, reader, late_labels
         self.num_frames = min(num_frames, max_frames or num_frames)
         self.metainfo = self._metainfo(num_clips, num_frames)
 
@@ -68,14 +71,15 @@ class SpriteWorld:
         """Video ``index``."""
         clip = self.clips[index]
         frames = range(self.num_frames)
-        firsts = sorted({info.first_frame for info in clip.objects})
+        starts = {info.first_frame for info in clip.objects if self.late_labels}
+        firsts = tuple(t for t in sorted({0, *starts}) if t in frames)
         return VideoSample(
             name=clip.name,
             frame_names=tuple(f'{t:05d}' for t in frames),
             read_frame=clip.frame,
             label_frames=tuple(frames),
             read_labels=partial(_read_labels, clip),
-            first_label_frames=tuple(t for t in firsts if t in frames),
+            first_label_frames=firsts,
             size=clip.size,
             hash_inputs=partial(_hash_inputs, clip, self.num_frames, firsts),
             read_points=clip.points,

@@ -126,25 +126,35 @@ def _single(world: World) -> Scene:
 
 
 def _carousel(
-    world: World, count: int, reach: int, rise: int, period: int, spread: int
+    world: World, count: int, reach: int, rise: int, period: int, start: tuple[int, int]
 ) -> list[tuple[Wave, Wave, Wave, Wave]]:
     """x, y, scale and depth of objects on a ring that is seen from the side.
 
     The nearer half of the ring is lower and larger, so objects pass in front of
     others on one side and behind them on the other.
+
+    Args:
+        world: of the preset.
+        count: of objects, evenly spaced.
+        reach: half axis along x, see :meth:`World.wide`.
+        rise: half axis along y, see :meth:`World.tall`.
+        period: of a turn in tenths of a frame.
+        start: range of the first angle in degrees, forward on the way.
     """
     draws, way = world.draws, world.draws.sign()
-    offset = draws.integer(-TURN * spread // 360, TURN * spread // 360)
+    offset = way * draws.integer(*(TURN * degrees // 360 for degrees in start))
     rate, waves = way * turn_in(period), []
     for k in range(count):
         phase = offset + k * TURN // count
         near = phase + TURN // 4
-        waves.append((
-            world.wide(500, reach, rate, phase),
-            world.tall(500, rise, rate, near),
-            Wave(ONE, ONE // 10, rate, near),
-            Wave(0, ONE, rate, near),
-        ))  # fmt: skip
+        waves.append(
+            (
+                world.wide(500, reach, rate, phase),
+                world.tall(500, rise, rate, near),
+                Wave(ONE, ONE // 10, rate, near),
+                Wave(0, ONE, rate, near),
+            )
+        )
     return waves
 
 
@@ -153,7 +163,7 @@ def _occlusion(world: World) -> Scene:
     shapes = world.draws.sample(_SOLID, 3)
     sprites = []
     for shape, (x, y, scale, depth) in zip(
-        shapes, _carousel(world, 3, 190, 130, 700, 10), strict=True
+        shapes, _carousel(world, 3, 195, 85, 700, (-4, 4)), strict=True
     ):
         path = Path(x, y, world.sway(35, 500), scale)
         radius = world.about(165, 60)
@@ -169,7 +179,7 @@ def _figures(world: World, height: int, reach: int, period: int) -> list[Sprite]
         dancer=Gait(turn_in(200), draws.integer(0, TURN - 1), (15000, 7000),
                     (4000, 4500), (3300, 2400), (2400, 2000), opposed=False),
     )  # fmt: skip
-    ring = _carousel(world, 2, reach, 25, period, 10)
+    ring = _carousel(world, 2, reach, 25, period, (-25, -5))
     quarter = TURN // 4
     for (name, gait), (x, y, scale, depth) in zip(gaits.items(), ring, strict=True):
         x, y, depth = (replace(w, phase=w.phase + quarter) for w in (x, y, depth))

@@ -44,16 +44,21 @@ class World:
         return self.draws.integer(permille - off, permille + off)
 
     def wide(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
-        """Swing along x, lengths in thousandths of the width."""
-        return Wave(
-            fraction(self.width, centre), fraction(self.width, amplitude), rate, phase
-        )
+        """Swing along x.
+
+        Args:
+            centre: in thousandths of the width.
+            amplitude: in thousandths of the width, of 9/5 units in a wide frame.
+            rate: angle per frame.
+            phase: angle at frame 0.
+        """
+        swing = fraction(self.unit * 9, amplitude) // 5
+        return Wave(fraction(self.width, centre), swing, rate, phase)
 
     def tall(self, centre: int, amplitude: int, rate: int, phase: int) -> Wave:
-        """Swing along y, lengths in thousandths of the height."""
-        return Wave(
-            fraction(self.height, centre), fraction(self.height, amplitude), rate, phase
-        )
+        """Swing along y: centre in thousandths of the height, amplitude of the unit."""
+        swing = fraction(self.unit, amplitude)
+        return Wave(fraction(self.height, centre), swing, rate, phase)
 
     def scale(self, swing: int, period: int, phase: int | None = None) -> Wave:
         """Scale about 1 that swings by ``swing`` thousandths."""
