@@ -22,8 +22,8 @@ def test_disc_has_the_colour_of_its_id_at_its_place():
 
 
 def test_rim_tells_the_confidence():
-    levels = [draw([[50.0, 30.0]], [2], [sure])[27:34, 46:55].max() for sure in (0, 1)]
-    assert levels[0] < 140 < 250 < levels[1]
+    rims = [draw([[50.0, 30.0]], [2], [sure])[27:34, 46:55] for sure in (0.0, 1.0)]
+    assert rims[0][..., 0].max() < 110 and rims[1][..., 0].max() > 200
 
 
 def test_lost_points_and_points_outside_leave_the_image():
