@@ -216,6 +216,8 @@ def test_mistakes_are_named():
         make_clip('late', 0, num_frames=3)
     with pytest.raises(ValueError, match=r'31x64 \(H x W\); sprites need at least 32'):
         make_clip('single', 0, (31, 64))
+    with pytest.raises(ValueError, match=r'size is \(64,\); give two numbers'):
+        make_clip('single', 0, (64,))
     with pytest.raises(ValueError, match=r'seed is -1; give an integer from 0\.'):
         make_clip('single', -1)
     clip = make_clip('single', 0, SMALL, 4)

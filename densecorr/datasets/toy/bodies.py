@@ -1,8 +1,9 @@
-"""Articulated bodies: two figures of eleven pieces, five parts and fifteen joints."""
+"""Articulated bodies: two figures of twelve pieces, five parts and fifteen joints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .fixed import ONE, TURN
 from .motion import Wave
@@ -72,24 +73,24 @@ BUILDS = dict(
     ),
 )
 _FOOT = (75, 34)  # half length and half height
-# Pieces from back to front; the root (torso) is piece _TORSO.
+# Pieces from back to front; all hang on the torso in the end.
 _NAMES = (
     'left arm', 'left forearm', 'left thigh', 'left shin', 'left foot',
     'right thigh', 'right shin', 'right foot', 'torso', 'head',
     'right arm', 'right forearm',
 )  # fmt: skip
 _AT = {name: k for k, name in enumerate(_NAMES)}
-_PARTS = dict(head=HEAD, torso=TORSO, arm=ARMS, forearm=ARMS, thigh=LEGS, shin=LEGS,
-              foot=FEET)  # fmt: skip
-_PARENTS = dict(head='torso', arm='torso', forearm='arm', thigh='torso', shin='thigh',
-                foot='shin')  # fmt: skip
+_PARTS = dict(
+    head=HEAD, torso=TORSO, arm=ARMS, forearm=ARMS, thigh=LEGS, shin=LEGS, foot=FEET
+)
+_HANGS_ON = dict(forearm='arm', shin='thigh', foot='shin')  # of its side, else torso
 _ORDER = ('torso', 'head', 'right arm', 'right forearm', 'left arm', 'left forearm',
           'right thigh', 'right shin', 'right foot', 'left thigh', 'left shin',
           'left foot')  # fmt: skip
 
 
 def articulated(
-    category: str, height: int, dyes: dict[str, Dye], gait: Gait, **facts
+    category: str, height: int, dyes: dict[str, Dye], gait: Gait, **facts: Any
 ) -> Sprite:
     """A body.
 
@@ -147,15 +148,12 @@ def _outline(name: str, build: Build) -> Points:
 
 
 def _hinge(name: str, build: Build, height: int, gait: Gait) -> Hinge:
+    """Where a piece hangs; its side is that of the body, which faces us."""
     side, _, kind = name.rpartition(' ')
     if kind == 'torso':
         return Hinge(angle=Wave(0, 700, gait.rate, gait.phase))
-    parent = (
-        _AT[f'{side} {_PARENTS[kind]}'.strip()]
-        if side and _PARENTS[kind] != 'torso'
-        else _AT['torso']
-    )
-    sign = -1 if side == 'right' else 1  # the body faces us: its right is our left
+    parent = f'{side} {_HANGS_ON[kind]}' if kind in _HANGS_ON else 'torso'
+    sign = -1 if side == 'right' else 1
     x, y = {
         'head': (0, -build.torso),
         'arm': (sign * (build.shoulder - 22), -build.torso + 30),
@@ -164,18 +162,23 @@ def _hinge(name: str, build: Build, height: int, gait: Gait) -> Hinge:
         'shin': (0, build.leg[0]),
         'foot': (0, build.leg[1]),
     }[kind]
-    return Hinge(
-        parent, x * height // 1000, y * height // 1000, _swing(kind, sign, gait)
-    )
+    swing = _swing(kind, sign, gait)
+    return Hinge(_AT[parent], x * height // 1000, y * height // 1000, swing)
 
 
 def _swing(kind: str, sign: int, gait: Gait) -> Wave:
-    """Angle of a piece against its parent; positive turns the left side outwards."""
-    half = TURN // 2 if gait.opposed and sign < 0 else 0
-    outwards = -sign  # a limb hangs along y; turning by a negative angle moves it to +x
-    phase = gait.phase + half
+    """Angle of a piece against what it hangs on.
+
+    A limb hangs along y, so that a negative angle moves its end to the right.
+
+    Args:
+        kind: name without the side.
+        sign: 1 for a piece on the right of the picture, -1 on the left.
+        gait: of the body.
+    """
     if kind == 'head':
         return Wave(0, 1200, gait.rate, gait.phase + TURN // 4)
+    phase = gait.phase + (TURN // 2 if gait.opposed and sign < 0 else 0)
     if kind == 'foot':
         return Wave(0, 600, gait.rate, phase)
     rest, swing = {
@@ -184,20 +187,16 @@ def _swing(kind: str, sign: int, gait: Gait) -> Wave:
         'thigh': gait.legs,
         'shin': gait.knees,
     }[kind]
-    if gait.opposed:  # a view from the side: both limbs swing along the way
-        turn = {'arm': -swing, 'forearm': -swing, 'thigh': swing, 'shin': swing}[kind]
-        base = (
-            outwards * rest
-            if kind in ('arm', 'thigh')
-            else (-rest if kind == 'forearm' else rest)
-        )
-        return Wave(base, turn, gait.rate, phase)
-    base = outwards * rest * (1 if kind != 'shin' else -1)
-    turn = outwards * swing * (1 if kind != 'shin' else -1)
-    return Wave(base, turn, gait.rate, phase)
+    if not gait.opposed:  # limbs open to their side, knees bend back
+        outwards = sign if kind == 'shin' else -sign
+        return Wave(outwards * rest, outwards * swing, gait.rate, phase)
+    along = -1 if kind in ('arm', 'forearm') else 1  # arms swing against the legs
+    bend = along if kind in ('forearm', 'shin') else -sign
+    return Wave(bend * rest, along * swing, gait.rate, phase)
 
 
 def _joints(build: Build, height: int) -> tuple[Joint, ...]:
+    """Joints in JHMDB's order."""
     tall = build.head[1]
     joints = [
         ('torso', 0, -build.torso, ('torso', 'head')),

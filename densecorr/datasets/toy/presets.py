@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from densecorr.utils.suggest import suggest
 
@@ -50,6 +51,8 @@ def make_clip(
         )
     if seed < 0:
         raise ValueError(f'seed is {seed}; give an integer from 0.')
+    if len(size) != 2:
+        raise ValueError(f'size is {tuple(size)}; give two numbers, (H, W).')
     height, width = _ODD_SIZE if preset == 'odd' else (int(size[0]), int(size[1]))
     if min(height, width) < MIN_SIDE:
         raise ValueError(
@@ -87,14 +90,14 @@ def _backdrop(world: World, pan: int = 30, period: int = 700) -> Backdrop:
     )
 
 
-def _scene(world: World, sprites: list[Sprite], **facts) -> Scene:
+def _scene(world: World, sprites: list[Sprite], **facts: Any) -> Scene:
     backdrop = facts.pop('backdrop', None) or _backdrop(world)
     size = (world.height, world.width)
     return Scene(size, 0, backdrop, tuple(sprites), **facts)
 
 
 def _wanderer(
-    world: World, shapes: tuple[str, ...], x: int, y: int, radius: int, **facts
+    world: World, shapes: tuple[str, ...], x: int, y: int, radius: int, **facts: Any
 ) -> Sprite:
     """A rigid sprite that wanders about a home, given in thousandths of the frame."""
     draws = world.draws
@@ -172,7 +175,11 @@ def _occlusion(world: World) -> Scene:
 
 
 def _figures(world: World, height: int, reach: int, period: int) -> list[Sprite]:
-    """A walker and a dancer that change places."""
+    """A walker and a dancer that change places, on a ring of two.
+
+    They start at its ends (a quarter turn ahead), just before one gets ahead of the
+    other, so that the order of painting changes in every clip.
+    """
     draws, figures = world.draws, []
     gaits = dict(
         walker=Gait(turn_in(160), draws.integer(0, TURN - 1)),
@@ -199,7 +206,11 @@ def _articulated(world: World) -> Scene:
 
 
 def _comer(world: World, late: bool, frame: int, y: int) -> Sprite:
-    """A sprite that comes into the frame at ``frame``, or leaves it after."""
+    """A sprite that comes into the frame at ``frame``, or leaves it after.
+
+    It passes in front of all others. Its swings are at rest at ``frame``, so that its
+    middle is just inside the border then.
+    """
     draws = world.draws
     side, radius = draws.sign(), world.about(130)
     home = 500 + side * 200

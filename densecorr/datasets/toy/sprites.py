@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class Sprite:
         return poses
 
 
-def rigid(category: str, radius: int, dye: Dye, **facts) -> Sprite:
+def rigid(category: str, radius: int, dye: Dye, **facts: Any) -> Sprite:
     """A sprite of one piece.
 
     Args:
