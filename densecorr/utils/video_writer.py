@@ -10,7 +10,6 @@ from typing import Any, BinaryIO, Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from PIL import GifImagePlugin, Image
 
 from densecorr.utils.files import full_disk_named, make_folder
@@ -18,6 +17,8 @@ from densecorr.utils.files import full_disk_named, make_folder
 SUFFIXES = ('.mp4', '.gif')
 _TICKS = 90000  # per second, in which MP4 times are kept: the clock of MPEG
 _MAX_DENOMINATOR = 1001  # of frame rates, as in 30000 / 1001
+# Colours of HDTV, ITU-T H.273: matrix, primaries, transfer; values from 16 to 235.
+_BT709, _LIMITED = 1, 1
 _QUALITY = '20'  # constant rate factor of x264: no visible loss, small files
 _PRESET = 'veryfast'
 _CENTI = 100  # a GIF counts time in hundredths of a second
@@ -167,17 +168,15 @@ class _Mp4Sink:
         coder.time_base, coder.thread_count = Fraction(1, _TICKS), 1
         # without B-frames the order of decoding is that of time, and lengths are exact
         coder.options = {'crf': _QUALITY, 'preset': _PRESET, 'bf': '0'}
-        coder.colorspace, coder.color_range = Colorspace.ITU709, ColorRange.MPEG
-        coder.color_primaries, coder.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
+        coder.color_range = _LIMITED
         self._lengths: dict[int, int] = {}  # of frames that the coder still holds
 
     def write(self, frame: np.ndarray, start: float, end: float) -> None:
         below, right = (a - b for a, b in zip(self._even, frame.shape, strict=False))
         padded = np.pad(frame, ((0, below), (0, right), (0, 0)), 'edge')
         picture: Any = av.VideoFrame.from_ndarray(padded, format='rgb24')
-        picture = picture.reformat(
-            format='yuv420p', dst_colorspace=Colorspace.ITU709, threads=1
-        )
+        picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709')
         picture.time_base = Fraction(1, _TICKS)
         picture.pts = round(start * _TICKS)
         self._lengths[picture.pts] = max(1, round(end * _TICKS) - picture.pts)
