@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -162,3 +163,25 @@ def test_version_of_an_absent_package():
 
 def test_guard_lets_other_imports_pass():
     assert compat._TorchvisionGuard().find_spec('json') is None
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        ({}, ('10000', None)),
+        ({'GOMP_SPINCOUNT': '7'}, ('7', None)),
+        ({'OMP_WAIT_POLICY': 'ACTIVE'}, (None, 'ACTIVE')),
+    ],
+)
+def test_waiting_threads_sleep_unless_the_user_chose(monkeypatch, before, after):
+    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    compat.share_cores()  # torch is here already: too late
+    assert ('GOMP_SPINCOUNT' in os.environ) == ('GOMP_SPINCOUNT' in before)
+    monkeypatch.delitem(sys.modules, 'torch')
+    compat.share_cores()
+    found = tuple(os.environ.get(n) for n in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'))
+    monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
+    assert found == after
