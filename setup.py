@@ -53,7 +53,7 @@ setup(
         'torchvision>=0.21',
         'timm>=1.0',
         'mmengine>=0.10.7',
-        'av>=12',
+        'av>=17',
         'jinja2>=3',
         'numpy>=1.26',
         'pillow>=10',
