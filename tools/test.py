@@ -47,9 +47,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--yardsticks',
         choices=['all', 'cheap', 'none'],
         default='all',
-        help='what the score is compared with, measured after it: the ceiling of the '
-        'labels and copied first labels (cheap), raw colours and random '
-        'initialisation as well (all, the default; up to twice the time more)',
+        help='what the score is compared with, measured after it: ceiling and copied '
+        'labels (cheap), raw colours and random initialisation too (all, the default)',
     )
     parser.add_argument(
         '--no-votes',
