@@ -10,6 +10,7 @@ import pytest
 from densecorr.apis.report import write_report
 from densecorr.propagation.votes import Votes
 from densecorr.utils.images import read_label_map
+from densecorr.utils.video_writer import VideoWriter
 from densecorr.visualization.difference import difference_map, encode_runs
 
 from .report_tree import voters_of, write_results
@@ -262,3 +263,28 @@ def test_videos_fold_and_open_by_their_links(page):
     page.locator('.per-video a').first.click()
     assert first.evaluate('video => video.open')
     assert page.locator('#video-1 .readout tbody tr').count() == 3
+
+
+def test_a_browser_plays_what_the_writer_writes(browser, tmp_path):
+    ramp = np.arange(192, dtype=np.uint8)[None, :, None]
+    for suffix in ('mp4', 'gif'):
+        with VideoWriter(tmp_path / f'clip.{suffix}', SIZE, 24) as writer:
+            for t in range(12):
+                writer.write(np.broadcast_to(ramp + np.uint8(5 * t), (*SIZE, 3)))
+    page = tmp_path / 'page.html'
+    page.write_text('<video muted src="clip.mp4"></video><img src="clip.gif">', 'utf-8')
+    shown = browser.new_page()
+    shown.goto(page.as_uri())
+    facts = shown.evaluate(
+        """async () => {
+          const video = document.querySelector('video');
+          const ended = new Promise((done) => video.addEventListener('ended', done));
+          await video.play();
+          await ended;
+          const image = document.querySelector('img');
+          return [video.videoWidth, video.videoHeight, video.duration,
+                  image.naturalWidth, image.naturalHeight];
+        }"""
+    )
+    shown.close()
+    assert facts == [SIZE[1], SIZE[0], pytest.approx(0.5), SIZE[1], SIZE[0]]
