@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +54,8 @@ class VideoTracker(nn.Module):
             multiple=1 if self.backbone.any_size else self.backbone.stride,
         )
         self.chunk = chunk
+        self._place: Tensor
+        self.register_buffer('_place', torch.empty(0), persistent=False)
         self.propagator = LabelPropagator(
             self.protocol.context,
             self.protocol.window,
@@ -66,9 +67,8 @@ class VideoTracker(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the backbone is; the CPU for one without weights."""
-        weights = itertools.chain(self.parameters(), self.buffers())
-        return next((tensor.device for tensor in weights), torch.device('cpu'))
+        """Where the tracker was moved to, also if its backbone has no weights."""
+        return self._place.device
 
     @torch.no_grad()
     def features(self, frames: list[np.ndarray]) -> Tensor:

@@ -93,3 +93,17 @@ def test_unknown_and_missing_parts_of_a_protocol_are_named():
         Protocol.from_config({**config, 'select': dict(top_k=3)})
     with pytest.raises(KeyError, match=r"lacks \['context'\]"):
         Protocol.from_config({k: v for k, v in config.items() if k != 'context'})
+
+
+def test_a_backbone_without_weights_goes_where_the_tracker_goes():
+    model = MODELS.build(
+        dict(
+            type='VideoTracker',
+            backbone=dict(type='RawColors', stride=8),
+            inputs=dict(color='rgb'),
+            protocol={**protocol_of('crw'), 'size': {}},
+        )
+    )
+    assert model.device == torch.device('cpu')
+    assert model.to('meta').device == torch.device('meta')
+    assert model.state_dict() == {}
