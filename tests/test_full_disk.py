@@ -31,6 +31,7 @@ class FullDisk:
 
     def __init__(self, fails_at: int = 0) -> None:
         self.fails_at, self.calls = fails_at, 0
+        self.pages = []  # the report is written with the score, then with yardsticks
         self._write = files._write
 
     def __call__(self, handle, data: bytes) -> None:
@@ -38,6 +39,8 @@ class FullDisk:
         if self.calls == self.fails_at:
             handle.write(data[: len(data) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if handle.name.endswith('report.html.tmp'):
+            self.pages.append(data)
         self._write(handle, data)
 
 
@@ -48,6 +51,8 @@ def test_full_disk_at_every_write(program, monkeypatch):
         patch.setattr(files, '_write', counter)
         program.works()
     whole = contents(program.out)
+    assert len(counter.pages) == 2
+    assert whole['report.html'] == counter.pages[-1]
     assert counter.calls >= len(whole) >= 3 + 1 + 1 + 4  # PNG, record, metrics, csv
     for number in range(1, counter.calls + 1):
         shutil.rmtree(program.out)
@@ -56,6 +61,8 @@ def test_full_disk_at_every_write(program, monkeypatch):
             text = program.fails('No space left on the device', 'Free space and run')
         assert str(program.out) in text and 'Traceback' not in text
         left = contents(program.out)
+        if 'report.html' in left:
+            assert left.pop('report.html') in counter.pages
         assert left.items() <= whole.items(), 'a torn or foreign file remains'
         program.works()
         assert contents(program.out) == whole

@@ -13,7 +13,7 @@ SIZE = (240, 432)
 SMALL = (64, 96)
 
 
-def check(preset, stride, share, size=SIZE, frames=4):
+def check(preset, stride, share, size=SIZE, frames=6):
     found = measure(
         preset, stride, ('ceiling', 'perfect', 'copy'),
         num_clips=CLIPS, size=size, num_frames=frames,
