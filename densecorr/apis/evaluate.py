@@ -23,6 +23,7 @@ from densecorr.apis.config import (
 )
 from densecorr.apis.report import format_result, write_report
 from densecorr.apis.votes import write_votes
+from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
 from densecorr.convert import load_backbone
 from densecorr.engine.fingerprint import code_version
@@ -111,6 +112,8 @@ def evaluate(
         content = loop.content
         if processes.is_first:  # before what follows, which can be interrupted
             write_atomic(folder.path / 'config.py', cfg.pretty_text)
+            # an earlier run into this folder may have had fewer videos
+            (folder.path / YARDSTICKS_FILE).unlink(missing_ok=True)
             write_report(folder.path, content, loop.dataset)
             facts = run_facts(processes, started, config, checkpoint)
             folder.write_json('run.json', facts)

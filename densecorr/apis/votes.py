@@ -18,7 +18,7 @@ from densecorr.structures import VideoSample
 FOLDER = 'votes'
 
 
-def frame_scores(result: Mapping[str, Any]) -> dict[str, float]:
+def frame_means(result: Mapping[str, Any]) -> dict[str, float]:
     """Mean of J and F over the objects of a video, by frame name.
 
     Args:
@@ -53,7 +53,7 @@ def stored_frame(video: VideoSample, results: Sequence[Mapping[str, Any]]) -> in
     scores = {
         numbers[name]: score
         for result in results
-        for name, score in frame_scores(result).items()
+        for name, score in frame_means(result).items()
         if numbers[name] > start
     }
     if scores:

@@ -8,7 +8,7 @@ import pytest
 from densecorr.apis import yardsticks as module
 from densecorr.apis.config import resolve
 from densecorr.apis.evaluate import evaluate, options_of_dataset
-from densecorr.apis.votes import frame_scores, stored_frame
+from densecorr.apis.votes import frame_means, stored_frame
 from densecorr.apis.yardsticks import LABELS, format_yardsticks, yardstick_models
 from densecorr.models.backbones import RawColors
 from densecorr.propagation.votes import Votes
@@ -25,7 +25,7 @@ def data(tmp_path):
 
 
 def run(data, out, **options):
-    dataset = options_of_dataset(str(data))
+    dataset = options_of_dataset(str(data), options.pop('sequences', None))
     return evaluate(
         CONFIG, 'davis', 'random', out, cfg_options=dataset, threads=1, **options
     )
@@ -55,6 +55,19 @@ def test_cheap_and_none(data, tmp_path):
     assert content['yardsticks'] == {}
     assert not (tmp_path / 'none/yardsticks.json').exists()
     assert (tmp_path / 'none/votes/dog.npz').exists()
+
+
+def test_yardsticks_of_fewer_videos_do_not_stay_beside_a_score(data, tmp_path):
+    out = tmp_path / 'out'
+    run(data, out, yardsticks='cheap', sequences=['dog'])
+    fewer = (out / 'yardsticks.json').read_bytes()
+    run(data, out, yardsticks='none')
+    assert not (out / 'yardsticks.json').exists()
+    assert 'first labels copied' not in (out / 'report.html').read_text('utf-8')
+    run(data, out, yardsticks='cheap')
+    run(data, tmp_path / 'fresh', yardsticks='cheap')
+    whole = (out / 'yardsticks.json').read_bytes()
+    assert whole == (tmp_path / 'fresh/yardsticks.json').read_bytes() != fewer
 
 
 def test_unknown_choice_is_refused_before_the_work(data, tmp_path):
@@ -103,12 +116,12 @@ RESULT = dict(
 
 
 def test_the_worst_scored_frame_is_stored():
-    scores = frame_scores(RESULT)
+    scores = frame_means(RESULT)
     assert scores == pytest.approx({'00001': 1.0, '00002': 0.3, '00003': 0.5})
     frames = np.zeros((5, 8, 8, 3), np.uint8)
     video = memory_video(frames, np.ones((8, 8), np.uint8))
     assert stored_frame(video, [RESULT]) == 2
-    assert frame_scores(dict(frames=[], objects=[])) == {}
+    assert frame_means(dict(frames=[], objects=[])) == {}
     assert stored_frame(video, []) == 4  # nothing scored: the last one
     one = replace(video, frame_names=('00000',))
     assert stored_frame(one, []) == -1
@@ -118,7 +131,7 @@ def test_votes_of_a_run_are_of_its_worst_frames(data, tmp_path):
     run(data, tmp_path / 'out', yardsticks='none')
     for name in ('dog', 'camel'):
         record = json.loads((tmp_path / f'out/records/{name}.json').read_text())
-        scores = frame_scores(record['results'][0])
+        scores = frame_means(record['results'][0])
         votes = Votes.load(tmp_path / f'out/votes/{name}.npz')
         assert f'{votes.frame:05d}' == min(scores, key=scores.get)
         assert votes.frames.max() < votes.frame
