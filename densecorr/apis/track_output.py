@@ -31,6 +31,7 @@ from densecorr.propagation.points import PointResult
 from densecorr.structures import FrameResult
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
 from densecorr.utils.images import write_label_map
+from densecorr.utils.interrupts import interrupts_held
 from densecorr.utils.video_writer import VideoWriter
 from densecorr.visualization.overlay import overlay
 from densecorr.visualization.points import draw_points
@@ -201,7 +202,8 @@ class TrackWriter:
     Attributes:
         table: name of the table.
         video: name of the overlay video, or None.
-        done: frames whose results are all written.
+        done: frames whose results are all written. Ctrl-C waits for those of a frame
+            that is being written.
     """
 
     def __init__(
@@ -248,29 +250,36 @@ class TrackWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        with interrupts_held():
+            self._stack.__exit__(kind, error, trace)
 
     def add_label_map(self, result: FrameResult, frame: np.ndarray) -> None:
         """The label map of the next frame, and the frame itself."""
-        path = label_map_path(self.path, result.index)
-        write_label_map(path, result.label_map, self.palette)
-        start = (result.index, _time(self.clip.times[result.index]))
-        self._rows.add(*((*start, n, *_box(result.label_map == n)) for n in self.ids))
-        if self._overlay:
-            drawn = overlay(frame, result.label_map, self.palette)
-            self._overlay.write(drawn, self.clip.times[result.index])
-        self.done += 1
+        drawn = overlay(frame, result.label_map, self.palette) if self.video else None
+        boxes = [(n, *_box(result.label_map == n)) for n in self.ids]
+        with interrupts_held():
+            path = label_map_path(self.path, result.index)
+            write_label_map(path, result.label_map, self.palette)
+            self._add(result.index, boxes, drawn)
 
     def add_points(self, result: PointResult, frame: np.ndarray) -> None:
         """The points of the next frame, and the frame itself."""
-        start = (result.index, _time(self.clip.times[result.index]))
         found = zip(result.ids, result.points, result.confidence, strict=True)
-        self._rows.add(
-            *((*start, n, *map(_pixel, xy), f'{sure:.4f}') for n, xy, sure in found)
-        )
-        if self._overlay:
+        rows = [(n, *map(_pixel, xy), f'{sure:.4f}') for n, xy, sure in found]
+        drawn = None
+        if self.video:
             drawn = draw_points(frame, result.points, result.ids, result.confidence)
-            self._overlay.write(drawn, self.clip.times[result.index])
+        with interrupts_held():
+            self._add(result.index, rows, drawn)
+
+    def _add(
+        self, index: int, rows: Iterable[Iterable[object]], drawn: np.ndarray | None
+    ) -> None:
+        """The rows and the picture of the next frame."""
+        time = self.clip.times[index]
+        self._rows.add(*((index, _time(time), *row) for row in rows))
+        if self._overlay and drawn is not None:
+            self._overlay.write(drawn, time)
         self.done += 1
 
 
