@@ -6,6 +6,8 @@ import pytest
 from densecorr.utils import paths
 from densecorr.utils.data_info import (
     SequenceInfo,
+    SplitCounts,
+    counts_shortfall,
     data_info_names,
     find_root,
     load_data_info,
@@ -121,9 +123,11 @@ def test_facts_are_found_in_an_installation(monkeypatch, tmp_path):
 
 
 def test_every_file_of_facts_parses_and_names_no_machine():
-    for path in paths.data_info_root().glob('*.json'):
-        info = load_data_info(path.stem)
-        assert info.name == path.stem
+    assert data_info_names()
+    for name in data_info_names():
+        path = paths.data_info_root() / f'{name}.json'
+        info = load_data_info(name)
+        assert info.name == name
         assert all(not Path(root).is_absolute() for root in info.roots)
         assert json.loads(path.read_text())['licence']
 
@@ -150,3 +154,48 @@ def test_shortfall_where_counts_are_unknown():
     facts = dict(a=SequenceInfo(None, None))
     assert shortfall(facts, dict(a=9)) == []
     assert shortfall(facts, dict(a=9), max_frames=9) == ['first 9 frames']
+
+
+@pytest.mark.parametrize(
+    'counts, frames, options, parts',
+    [
+        ((2, 12), dict(a=5, b=7), {}, []),
+        ((474, None), dict(a=5), {}, ['1 of 474 sequences']),
+        ((2, 99), dict(a=5), {}, ['1 of 2 sequences']),
+        ((2, 12), dict(a=5, b=6), {}, ['11 of 12 frames']),
+        ((2, None), dict(a=5, b=6), {}, []),
+        ((None, None), dict(a=5), {}, []),
+        ((2, 12), dict(a=5, b=5), dict(max_frames=5), ['first 5 frames']),
+        ((2, 12), dict(a=5, b=7), dict(max_frames=7), []),
+        ((2, None), dict(a=5, b=7), dict(max_frames=9), []),
+        ((3, 9), dict(a=4), dict(max_frames=4), ['1 of 3 sequences', 'first 4 frames']),
+    ],
+)
+def test_shortfall_of_totals(counts, frames, options, parts):
+    assert counts_shortfall(SplitCounts(*counts), frames, **options) == parts
+
+
+def write_facts(folder, **changes):
+    facts = json.loads((paths.data_info_root() / 'davis.json').read_text())
+    facts.update(splits={}, **changes)
+    (folder / f'{facts["name"]}.json').write_text(json.dumps(facts))
+
+
+def test_totals_are_read_and_lists_beside_the_facts_are_passed_over(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr('densecorr.utils.data_info.data_info_root', lambda: tmp_path)
+    write_facts(tmp_path, name='clips', counts=dict(valid=dict(sequences=3)))
+    (tmp_path / 'clips_list.json').write_text('{"a": ["00000.jpg"]}')
+    (tmp_path / 'names.json').write_text('["a"]')
+    assert data_info_names() == ['clips']
+    assert load_data_info('clips').counts == {'valid': SplitCounts(3, None)}
+    with pytest.raises(KeyError, match="no facts of dataset 'clips_list'"):
+        load_data_info('clips_list')
+
+
+def test_expected_totals(info):
+    assert info.counts == {}
+    assert info.expected('2017/val') == SplitCounts(30, 1999)
+    with pytest.raises(KeyError, match=r"no split 'val'. Known: .*2017/val"):
+        info.expected('val')

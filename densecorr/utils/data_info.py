@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -22,6 +22,14 @@ class SequenceInfo:
 
     frames: int | None
     objects: int | None
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """Expected totals of a split whose names are not listed here; None = not known."""
+
+    sequences: int | None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class DataInfo:
         source: where the counts come from.
         palette: name of the colours of its label maps.
         splits: ``'<year>/<split>'`` to sequence names, in the order of the list.
+        counts: totals of splits that ``splits`` does not list.
     """
 
     name: str
@@ -57,6 +66,7 @@ class DataInfo:
     source: str
     palette: str
     splits: Mapping[str, Mapping[str, SequenceInfo]]
+    counts: Mapping[str, SplitCounts] = field(default_factory=dict)
 
     def sequences(self, split: str) -> Mapping[str, SequenceInfo]:
         """Sequences of ``'<year>/<split>'``.
@@ -69,6 +79,22 @@ class DataInfo:
                 f'{self.title} has no split {split!r}. Known: {sorted(self.splits)}.'
             )
         return self.splits[split]
+
+    def expected(self, split: str) -> SplitCounts:
+        """Totals of a split, from ``counts`` or added up from ``splits``.
+
+        Raises:
+            KeyError: the split is unknown.
+        """
+        if split in self.counts:
+            return self.counts[split]
+        if split not in self.splits:
+            known = sorted({*self.splits, *self.counts})
+            raise KeyError(f'{self.title} has no split {split!r}. Known: {known}.')
+        frames = [fact.frames for fact in self.splits[split].values()]
+        known_frames = [count for count in frames if count is not None]
+        whole = len(known_frames) == len(frames)
+        return SplitCounts(len(frames), sum(known_frames) if whole else None)
 
     def instructions(self) -> str:
         """Expected tree, where to get it and how to check it, for error messages."""
@@ -119,9 +145,43 @@ def shortfall(
     return parts
 
 
+def counts_shortfall(
+    counts: SplitCounts, frames: Mapping[str, int], max_frames: int | None = None
+) -> list[str]:
+    """:func:`shortfall` of a split of which the totals alone are known.
+
+    Totals tell nothing about single sequences, so frames are compared only where as
+    many sequences are there as the split has.
+
+    Args:
+        counts: expected totals of the split.
+        frames: sequence name to the number of its frames that are evaluated.
+        max_frames: the cut that was asked for.
+
+    Returns:
+        Parts such as ``'12 of 474 sequences'``; none where nothing is lacking.
+    """
+    parts = []
+    found = sum(frames.values())
+    complete = counts.sequences in (None, len(frames))
+    if not complete:
+        parts.append(f'{len(frames)} of {counts.sequences} sequences')
+    whole = complete and counts.frames == found
+    if max_frames is not None and max_frames in frames.values() and not whole:
+        parts.append(f'first {max_frames} frames')
+    elif complete and counts.frames not in (None, found):
+        parts.append(f'{found} of {counts.frames} frames')
+    return parts
+
+
 def data_info_names() -> list[str]:
-    """Datasets that have a file of facts."""
-    return sorted(path.stem for path in data_info_root().glob('*.json'))
+    """Datasets that have a file of facts; other JSON files of the folder have none."""
+    return sorted(p.stem for p in data_info_root().glob('*.json') if _holds_facts(p))
+
+
+def _holds_facts(path: Path) -> bool:
+    content = json.loads(path.read_text(encoding='utf-8'))
+    return isinstance(content, dict) and {'name', 'marker', 'splits'} <= set(content)
 
 
 def load_data_info(name: str) -> DataInfo:
@@ -131,7 +191,7 @@ def load_data_info(name: str) -> DataInfo:
         KeyError: there is no such file; names the known and the nearest ones.
     """
     path = data_info_root() / f'{name}.json'
-    if not path.is_file():
+    if not path.is_file() or not _holds_facts(path):
         raise KeyError(
             f'no facts of dataset {name!r}. {suggest(name, data_info_names())}'
         )
@@ -140,8 +200,11 @@ def load_data_info(name: str) -> DataInfo:
         split: {key: SequenceInfo(**value) for key, value in sequences.items()}
         for split, sequences in facts.pop('splits').items()
     }
+    counts = {
+        split: SplitCounts(**value) for split, value in facts.pop('counts', {}).items()
+    }
     roots, tree = tuple(facts.pop('roots')), tuple(facts.pop('tree'))
-    return DataInfo(roots=roots, tree=tree, splits=splits, **facts)
+    return DataInfo(roots=roots, tree=tree, splits=splits, counts=counts, **facts)
 
 
 def find_root(info: DataInfo, root: str | Path | None = None) -> Path:
