@@ -1,7 +1,9 @@
 """Names and shapes of what datasets, models and metrics hand to one another.
 
-Axis letters: ``t`` frames, ``H W`` pixels of a frame. Images are RGB. Label maps hold
-object numbers, 0 is background. Nothing here reads files or knows a dataset.
+Axis letters: ``t`` frames, ``H W`` pixels of a frame, ``j`` joints. Images are RGB.
+Label maps hold object numbers (or classes of parts), 0 is background. Joints are (x, y)
+in pixels, the centre of the first pixel is (0, 0). Nothing here reads files or knows a
+dataset.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ class VideoSample:
     A frame of another size than frame 0, and labels of another size than their frame,
     are a ValueError that names the file and both sizes, raised when they are read.
 
+    A video has label maps or joints. With joints, ``label_frames`` and
+    ``first_label_frames`` are theirs, and ``read_labels`` raises a KeyError.
+
     Attributes:
         name: of the video, unique in its dataset; ``/`` separates folders.
         frame_names: stems of the frame files in time order; results are named so.
@@ -45,6 +50,12 @@ class VideoSample:
         hash_inputs: sha256 in hex over all that a tracker sees: the names, the bytes
             of the frame files and the labels of ``first_label_frames``. Reads every
             frame file, one at a time.
+        read_points: frame number to ``(H, W, 3)`` int32: object number, row and column
+            of the material point that each pixel shows. Generated videos know it.
+        read_joints: frame number, one of ``label_frames``, to ``(j, 2)`` float64
+            joints; those outside the frame, too. None where there are label maps.
+        written_frames: numbers of the frames whose results are wanted, ascending; the
+            others are tracked only. None wants all.
     """
 
     name: str
@@ -56,6 +67,8 @@ class VideoSample:
     size: tuple[int, int]
     hash_inputs: Callable[[], str] = field(repr=False)
     read_points: Callable[[int], np.ndarray] | None = field(default=None, repr=False)
+    read_joints: Callable[[int], np.ndarray] | None = field(default=None, repr=False)
+    written_frames: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.frame_names:
@@ -66,10 +79,15 @@ class VideoSample:
                 f'first_label_frames of video {self.name!r} hold {sorted(extra)}, '
                 f'which have no labels. Choose from {list(self.label_frames)}.'
             )
-        outside = [i for i in self.label_frames if not 0 <= i < self.num_frames]
-        if outside or list(self.label_frames) != sorted(set(self.label_frames)):
+        self._check_frames('label_frames', self.label_frames)
+        if self.written_frames is not None:
+            self._check_frames('written_frames', self.written_frames)
+
+    def _check_frames(self, what: str, frames: tuple[int, ...]) -> None:
+        outside = [i for i in frames if not 0 <= i < self.num_frames]
+        if outside or list(frames) != sorted(set(frames)):
             raise ValueError(
-                f'label_frames of video {self.name!r} are {list(self.label_frames)}. '
+                f'{what} of video {self.name!r} are {list(frames)}. '
                 f'Give ascending frame numbers from 0 to {self.num_frames - 1}.'
             )
 
@@ -77,6 +95,13 @@ class VideoSample:
     def num_frames(self) -> int:
         """Number of frames, t."""
         return len(self.frame_names)
+
+    @property
+    def result_frames(self) -> tuple[int, ...]:
+        """Numbers of the frames whose results are wanted."""
+        if self.written_frames is None:
+            return tuple(range(self.num_frames))
+        return self.written_frames
 
 
 @dataclass(frozen=True)
@@ -90,3 +115,17 @@ class FrameResult:
 
     index: int
     label_map: np.ndarray
+
+
+@dataclass(frozen=True)
+class JointResult:
+    """What a tracker says about the joints of one frame.
+
+    Attributes:
+        index: frame number, from 0.
+        joints: ``(j, 2)`` float64 (x, y) in pixels of the frame; NaN where a joint is
+            lost.
+    """
+
+    index: int
+    joints: np.ndarray
