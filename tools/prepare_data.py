@@ -1,79 +1,30 @@
-"""Write data sets: python tools/prepare_data.py spriteworld OUT."""
+"""Write data sets and their lists: python tools/prepare_data.py COMMAND --help."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
-LAYOUTS = 'davis davis_unsupervised davis2016 ytvos jhmdb vip voc video'
+# Each has ``add_commands(commands)``; see densecorr/apis/prepare_commands.py.
+COMMAND_MODULES = ('densecorr.apis.prepare_commands',)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Describe the command line: a sub-command for each source of data."""
+    """Describe the command line: a sub-command for each thing that can be written."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
-    _add_spriteworld(commands)
+    for module in COMMAND_MODULES:
+        import_module(module).add_commands(commands)
     return parser.parse_args(argv)
-
-
-def _add_spriteworld(commands: argparse._SubParsersAction) -> None:
-    text = 'generated clips with exact labels, in the layouts of published data sets'
-    parser = commands.add_parser('spriteworld', help=text, description=text)
-    parser.set_defaults(run=_run_spriteworld)
-    parser.add_argument('out', metavar='OUT', help='folder; new, or of such a run')
-    parser.add_argument(
-        '--layouts',
-        nargs='+',
-        metavar='NAME',
-        help=f'of {LAYOUTS}; default: all that suit the clips',
-    )
-    parser.add_argument(
-        '--presets', nargs='+', metavar='NAME', help='kinds of clips, taken in turn'
-    )
-    parser.add_argument('--clips', type=int, help='default: one for each preset')
-    parser.add_argument(
-        '--train-clips', type=int, default=2, help='further clips, for train splits'
-    )
-    parser.add_argument('--frames', type=int, default=20, help='of each clip')
-    parser.add_argument(
-        '--size', type=int, nargs=2, default=[240, 432], metavar=('H', 'W')
-    )
-    parser.add_argument('--seed', type=int, default=0, help='of the first clip')
-    parser.add_argument(
-        '--overwrite',
-        action='store_true',
-        help='replace a run with other settings; only its files are removed',
-    )
-
-
-def _run_spriteworld(args: argparse.Namespace) -> None:
-    from densecorr.apis.prepare_data import prepare_spriteworld  # slow: mmengine
-
-    summary = prepare_spriteworld(
-        args.out,
-        layouts=args.layouts,
-        presets=args.presets,
-        clips=args.clips,
-        frames=args.frames,
-        size=tuple(args.size),
-        seed=args.seed,
-        train_clips=args.train_clips,
-        overwrite=args.overwrite,
-    )
-    for name, facts in summary['layouts'].items():
-        print(
-            f'{name:<19} {facts["clips"]:3d} clips {facts["files"]:6d} files  '
-            f'{facts["folder"]}'
-        )
-    written = f' {summary["written"]} files' if summary['written'] else ''
-    print(f'{summary["out"]}: {summary["status"]}{written}')
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the sub-command; 0 if all went well."""
     args = parse_args(argv)
     try:
-        args.run(args)
+        for line in args.run(args):
+            print(line)
     except (ValueError, OSError) as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)
         return 1
