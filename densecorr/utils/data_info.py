@@ -51,6 +51,8 @@ class DataInfo:
         palette: name of the colours of its label maps.
         splits: ``'<year>/<split>'`` to sequence names, in the order of the list.
         counts: totals of splits that ``splits`` does not list.
+        classes: names of its classes by number, background first; none where labels
+            are objects.
     """
 
     name: str
@@ -67,6 +69,7 @@ class DataInfo:
     palette: str
     splits: Mapping[str, Mapping[str, SequenceInfo]]
     counts: Mapping[str, SplitCounts] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     def sequences(self, split: str) -> Mapping[str, SequenceInfo]:
         """Sequences of ``'<year>/<split>'``.
@@ -204,6 +207,7 @@ def load_data_info(name: str) -> DataInfo:
         split: SplitCounts(**value) for split, value in facts.pop('counts', {}).items()
     }
     roots, tree = tuple(facts.pop('roots')), tuple(facts.pop('tree'))
+    facts['classes'] = tuple(facts.pop('classes', ()))
     return DataInfo(roots=roots, tree=tree, splits=splits, counts=counts, **facts)
 
 
