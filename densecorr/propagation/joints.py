@@ -78,9 +78,8 @@ def mean_of_top(maps: Tensor, topk: int) -> np.ndarray:
     """
     width = maps.shape[2]
     flat = maps.flatten(1)
-    values, cells = flat.topk(min(topk, flat.shape[1]), dim=1)
-    weights = values.cpu().double().numpy()
-    cells = cells.cpu().numpy()
+    values, indices = flat.topk(min(topk, flat.shape[1]), dim=1)
+    weights, cells = values.cpu().double().numpy(), indices.cpu().numpy()
     places = np.stack([cells % width, cells // width], axis=-1)  # (j, k, 2)
     total = weights.sum(1)
     total[total <= 0] = np.nan

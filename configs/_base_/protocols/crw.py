@@ -19,4 +19,21 @@ protocol = dict(
         window=dict(shape='circle', radius=12, inclusive=False),
         select=dict(topk=10, temperature=0.05),
     ),
+    jhmdb=dict(  # videowalk issue 10
+        reader='opencv',
+        size=dict(fixed=(320, 320), rounding='nearest'),
+        resizer='torch',  # frames are floats when they are resized
+        joints=dict(
+            draw='grid',
+            sigma=0.5,  # cells of the grid
+            background=True,
+            topk=3,
+            decode='grid',
+            first_output='decoded',
+        ),
+        context=dict(num_frames=7, first='global', repeat_first=True),
+        window=dict(shape='circle', radius=12, inclusive=False),
+        select=dict(topk=10, temperature=0.05),
+        metric=dict(skip_first=True, zero_is_lost=False),
+    ),
 )

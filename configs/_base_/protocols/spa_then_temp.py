@@ -21,4 +21,22 @@ protocol = dict(
         window=dict(shape='square', radius=12, inclusive=True),
         select=dict(topk=10, temperature=0.07),
     ),
+    jhmdb=dict(
+        reader='opencv',
+        size=dict(fixed=(320, 320), rounding='nearest'),
+        resizer='opencv',
+        joints=dict(
+            draw='image',
+            sigma=4,  # pixels of the image
+            background=False,
+            topk=5,
+            decode='image',
+            first_output='resized',
+        ),
+        context=dict(num_frames=20, first='windowed'),
+        # neighbor_range 10: |dy|, |dx| <= 5
+        window=dict(shape='square', radius=5, inclusive=True),
+        select=dict(topk=10, temperature=0.07),
+        metric=dict(skip_first=False, zero_is_lost=True),
+    ),
 )

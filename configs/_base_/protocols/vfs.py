@@ -21,4 +21,22 @@ protocol = dict(
         window=dict(shape='circle', radius=12, inclusive=False),
         select=dict(topk=10, temperature=0.07),
     ),
+    jhmdb=dict(  # not published by VFS: its tracker with Spa-then-Temp's sizes
+        reader='opencv',
+        size=dict(fixed=(320, 320), rounding='nearest'),
+        resizer='opencv',
+        joints=dict(
+            draw='image',
+            sigma=4,  # pixels of the image
+            background=False,
+            topk=5,
+            decode='image',
+            first_output='resized',
+        ),
+        context=dict(num_frames=20, first='windowed'),
+        # neighbor_range 10: distance < 5
+        window=dict(shape='circle', radius=5, inclusive=False),
+        select=dict(topk=10, temperature=0.07),
+        metric=dict(skip_first=False, zero_is_lost=True),
+    ),
 )
