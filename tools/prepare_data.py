@@ -7,7 +7,10 @@ import sys
 from importlib import import_module
 
 # Each has ``add_commands(commands)``; see densecorr/apis/prepare_commands.py.
-COMMAND_MODULES = ('densecorr.apis.prepare_commands',)
+COMMAND_MODULES = (
+    'densecorr.apis.prepare_commands',
+    'densecorr.apis.prepare_list_commands',
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

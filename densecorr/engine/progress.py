@@ -26,12 +26,19 @@ class FrameProgress:
         title: what is shown before the bar.
         visible: whether to show anything; one process of several does.
         interval: seconds between two lines where there is no terminal.
+        unit: what is counted, for example ``'folders'``.
     """
 
     def __init__(
-        self, total: int, title: str, visible: bool = True, interval: float = 30.0
+        self,
+        total: int,
+        title: str,
+        visible: bool = True,
+        interval: float = 30.0,
+        unit: str = 'frames',
     ) -> None:
         self.total, self.title, self.interval = total, title, interval
+        self.unit = unit
         self.done = 0
         self.visible = visible
         self._started = self._last = time.monotonic()
@@ -42,7 +49,7 @@ class FrameProgress:
                 TextColumn('{task.description}'),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn('frames, left'),
+                TextColumn(f'{unit}, left'),
                 TimeRemainingColumn(),
             )
             self._bar = Progress(*columns, console=console)
@@ -83,8 +90,8 @@ class FrameProgress:
         speed = self.done / seconds if seconds > 0 else 0.0
         left = (self.total - self.done) / speed if speed > 0 else None
         return (
-            f'{self.title}: {self.done}/{self.total} frames, {speed:.2f} frames/s, '
-            f'ETA {format_seconds(left)}'
+            f'{self.title}: {self.done}/{self.total} {self.unit}, {speed:.2f} '
+            f'{self.unit}/s, ETA {format_seconds(left)}'
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+import filecmp
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,6 +69,53 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         if isinstance(error, OSError):
             raise _explain(error, path) from error
         raise
+
+
+def write_lines(
+    path: str | Path, lines: Iterable[str], *, overwrite: bool = False
+) -> bool:
+    """Write a text file line by line, in one step as :func:`write_atomic` does.
+
+    Memory does not grow with the file. A file that has this very content is left alone.
+
+    Args:
+        path: the file to write.
+        lines: without their ends; each gets one.
+        overwrite: replace a file of other content.
+
+    Returns:
+        Whether the file was written.
+
+    Raises:
+        FileExistsError: it is there with other content; it stays as it was.
+        NotADirectoryError: a parent of the path is a regular file.
+        IsADirectoryError: the path is a folder.
+        OSError: no space is left; nothing remains of the unfinished file.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, a file cannot be written there.')
+    temporary = path.with_name(f'.{path.name}.tmp')
+    try:
+        with temporary.open('wb') as handle:
+            for line in lines:
+                _write(handle, f'{line}\n'.encode())
+        if path.exists() and filecmp.cmp(path, temporary, shallow=False):
+            temporary.unlink()
+            return False
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f'{path} is there with other content and was left alone. Give another '
+                'name, or --overwrite (overwrite=True) to replace it.'
+            )
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _explain(error, path) from error
+        raise
+    return True
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 IMAGE_SUFFIXES = frozenset(
@@ -80,10 +80,22 @@ def find_videos(root: str | Path) -> dict[str, list[Path]]:
         FileNotFoundError: there is no such folder.
         ValueError: no folder holds an image.
     """
+    return dict(sorted(iterate_videos(root)))
+
+
+def iterate_videos(root: str | Path) -> Iterator[tuple[str, list[Path]]]:
+    """The videos of :func:`find_videos`, one after the other in the order of folders.
+
+    Memory does not grow with the number of videos.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: no folder holds an image.
+    """
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f'There is no folder of videos {str(root)!r}.')
-    videos, seen = {}, set()
+    seen, count = set(), 0
     for place, folders, files in os.walk(root, followlinks=True):
         real = Path(place).resolve()
         if real in seen:
@@ -93,11 +105,11 @@ def find_videos(root: str | Path) -> dict[str, list[Path]]:
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         folder = Path(place)
         if any(is_frame(folder / name) for name in files):
+            count += 1
             name = folder.relative_to(root).as_posix()
-            videos[root.resolve().name if name == '.' else name] = list_frames(folder)
-    if not videos:
+            yield root.resolve().name if name == '.' else name, list_frames(folder)
+    if not count:
         raise ValueError(
             f'No folder at or below {str(root)!r} holds a frame. '
             f'Frames are files that end in {sorted(IMAGE_SUFFIXES)} (any case).'
         )
-    return dict(sorted(videos.items()))
