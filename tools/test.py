@@ -55,6 +55,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='do not keep which patches decided the worst frame of each video',
     )
+    parser.add_argument(
+        '--out-layout',
+        choices=['dul'],
+        help='also write <layer>_vos/ and <layer>_vis/ as dense-ulearn-vos does',
+    )
     parser.add_argument('--device', choices=['cpu', 'cuda'])
     parser.add_argument(
         '--threads', type=int, help='per process; default: cores / processes'
@@ -100,7 +105,11 @@ def main(argv: list[str] | None = None) -> int:
             timed = args.dry_run == 'timed'
             print(format_estimate(estimate(*run, timed=timed, **common)))
             return 0
-        extras = dict(yardsticks=args.yardsticks, votes=not args.no_votes)
+        extras = dict(
+            yardsticks=args.yardsticks,
+            votes=not args.no_votes,
+            out_layout=args.out_layout,
+        )
         content = evaluate(*run, args.out, overwrite=args.overwrite, **extras, **common)
     except (ValueError, TypeError, KeyError, OSError, VideoError, PeerError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error

@@ -209,7 +209,9 @@ def resolve(
 ) -> Config:
     """Read a config and apply task, protocol and options.
 
-    The protocol names the decoder of the images, so the dataset of the task gets it.
+    The protocol names the decoder of the images, so the dataset of the task gets it;
+    and what its numbers were measured with (``metric``), which the first metric gets,
+    unless ``options`` say something else.
     ``protocol = dict(type=NAME)`` in a config is one that a plugin has registered.
     """
     cfg = load_config(config)
@@ -219,8 +221,14 @@ def resolve(
         cfg.protocol = PROTOCOLS.build(cfg.protocol.to_dict())
     if task is None:
         return apply_options(cfg, options)
-    cfg = apply_options(apply_task(cfg, task), options)
-    reader = protocol_part(cfg).get('reader') if 'protocol' in cfg else None
+    cfg = apply_task(cfg, task)
+    part = protocol_part(cfg) if 'protocol' in cfg else {}
+    if part.get('metric'):
+        if not cfg.test_evaluator:
+            raise ValueError(f'task {task!r} has no metric for {part["metric"]}.')
+        cfg.test_evaluator[0].update(part['metric'])
+    cfg = apply_options(cfg, options)
+    reader = part.get('reader')
     if reader is not None:
         cfg.test_dataset.reader = reader
     return cfg

@@ -22,6 +22,7 @@ from densecorr.engine.launch import start_processes, stop_processes
 from densecorr.engine.progress import format_seconds
 from densecorr.ops.window import Window
 from densecorr.propagation.context import Context
+from densecorr.propagation.tracker import results_of
 from densecorr.registry import DATASETS, MODELS
 from densecorr.structures import VideoSample
 
@@ -170,11 +171,12 @@ def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str,
         frame_names=video.frame_names[:count],
         label_frames=tuple(i for i in video.label_frames if i < count),
         first_label_frames=known,
+        written_frames=None,
     )
     frame = video.read_frame(0)
     times = [_timed(lambda: tracker.features([frame])) for _ in range(count)]
     features = statistics.median(times)
-    both = _timed(lambda: list(tracker.track(probe)))
+    both = _timed(lambda: list(results_of(tracker, probe)))
     work = video_flops(tracker, probe)
     propagation = max(both - count * features, 0.0)
     seconds = totals[0] * count * features / work[0]

@@ -22,6 +22,7 @@ from densecorr.apis.config import (
     tracker_config,
 )
 from densecorr.apis.report import format_result, write_report
+from densecorr.apis.submission import write_submission
 from densecorr.apis.votes import write_votes
 from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
@@ -35,6 +36,7 @@ from densecorr.engine.launch import (
     stop_processes,
 )
 from densecorr.engine.records import ResultFolder
+from densecorr.engine.writers import check_out_layout
 from densecorr.registry import MODELS
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
 
@@ -61,6 +63,7 @@ def evaluate(
     tf32: bool = False,
     yardsticks: str = 'all',
     votes: bool = True,
+    out_layout: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a checkpoint; under torchrun every process calls this.
 
@@ -82,6 +85,7 @@ def evaluate(
         yardsticks: what the score is compared with, ``'all'``, ``'cheap'`` (those
             without features) or ``'none'``; measured after the score is written.
         votes: keep which patches decided the worst frame of each video.
+        out_layout: ``'dul'`` also writes ``<layer>_vos`` and ``<layer>_vis`` as DUL.
 
     Returns:
         the content of ``metrics.json``, that of ``yardsticks.json`` as ``yardsticks``,
@@ -98,6 +102,7 @@ def evaluate(
     folder = ResultFolder(out or default_out(config, task, protocol, cfg))
     checkpoint = check_checkpoint(checkpoint)
     check_choice(yardsticks)
+    check_out_layout(out_layout)
     started = time.time()
     processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
@@ -105,12 +110,15 @@ def evaluate(
             prepare_folder(folder, overwrite)
         gather(None)
         fingerprint = fingerprint_of(cfg, processes.tf32)
-        runner = build_runner(cfg, task, folder.path, processes, fingerprint)
+        runner = build_runner(
+            cfg, task, folder.path, processes, fingerprint, out_layout
+        )
         load_weights(runner.model, checkpoint, source, allow_unsafe, processes)
         runner.test()
         loop = runner.test_loop
         content = loop.content
         if processes.is_first:  # before what follows, which can be interrupted
+            write_submission(cfg.get('submission'), folder, loop.dataset)
             write_atomic(folder.path / 'config.py', cfg.pretty_text)
             # an earlier run into this folder may have had fewer videos
             (folder.path / YARDSTICKS_FILE).unlink(missing_ok=True)
@@ -123,6 +131,9 @@ def evaluate(
             )
         if votes:
             write_votes(loop, processes.rank, processes.world_size)
+        if not content['metrics'] and yardsticks != 'none':
+            print_log('nothing could be scored: no yardsticks either', 'current')
+            yardsticks = 'none'
         measured = measure_yardsticks(
             cfg, yardsticks, loop, checkpoint, processes, fingerprint
         )
@@ -181,6 +192,7 @@ def build_runner(
     out: Path,
     processes: Processes,
     fingerprint: Mapping[str, Any],
+    out_layout: str | None = None,
 ) -> Runner:
     """MMEngine's Runner around a tracker, with the log in ``<out>/logs``.
 
@@ -193,6 +205,7 @@ def build_runner(
         type='VideoTestLoop',
         out_dir=str(out),
         fingerprint=fingerprint,
+        out_layout=out_layout,
         summary=dict(
             task=task,
             config=Path(cfg.filename).stem,

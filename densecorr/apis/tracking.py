@@ -27,12 +27,11 @@ from densecorr.apis.track_output import (
 )
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import Processes, start_processes, stop_processes
-from densecorr.engine.look_ahead import LookAhead
+from densecorr.engine.look_ahead import LookAhead, SeenFrames
 from densecorr.engine.progress import FrameProgress
 from densecorr.propagation.points import PointFollower, PointQueries
 from densecorr.propagation.tracker import VideoTracker, objects_of
 from densecorr.registry import MODELS
-from densecorr.structures import VideoSample
 from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
 from densecorr.utils.images import read_label_map
@@ -215,24 +214,6 @@ class _Task:
         )
 
 
-class _SeenFrames:
-    """A video that keeps the frames that were read until their results are drawn."""
-
-    def __init__(self, video: VideoSample) -> None:
-        self._source, self._frames = video, dict[int, np.ndarray]()
-        self.video = replace(video, read_frame=self._read)
-
-    def take(self, index: int) -> np.ndarray:
-        """Frame ``index``; frames up to it are forgotten."""
-        frame = self._frames.get(index)
-        self._frames = {i: f for i, f in self._frames.items() if i > index}
-        return self._source.read_frame(index) if frame is None else frame
-
-    def _read(self, index: int) -> np.ndarray:
-        self._frames[index] = self._source.read_frame(index)
-        return self._frames[index]
-
-
 def _build(
     found: ModelSource, source: str | None, allow_unsafe: bool, processes: Processes
 ) -> VideoTracker:
@@ -289,7 +270,7 @@ def _run(task: _Task, tracker: VideoTracker, folder: TrackFolder, overlay: str) 
             FrameProgress(video.num_frames, 'tracking') as progress,
             writer,
         ):
-            for _ in _steps(task, tracker, _SeenFrames(ahead), writer):
+            for _ in _steps(task, tracker, SeenFrames(ahead), writer):
                 progress.advance()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
@@ -307,7 +288,7 @@ def _run(task: _Task, tracker: VideoTracker, folder: TrackFolder, overlay: str) 
 
 
 def _steps(
-    task: _Task, tracker: VideoTracker, seen: _SeenFrames, writer: TrackWriter
+    task: _Task, tracker: VideoTracker, seen: SeenFrames, writer: TrackWriter
 ) -> Iterator[int]:
     """Track and write frame by frame; yields their numbers."""
     if task.queries is None:

@@ -1,4 +1,4 @@
-"""Frames decoded one step ahead in a thread, errors named by video and frame."""
+"""Frames decoded one step ahead, or kept for a while; errors named by frame."""
 
 from __future__ import annotations
 
@@ -17,6 +17,31 @@ _T = TypeVar('_T')
 
 class VideoError(RuntimeError):
     """A video cannot be evaluated; the message names it and the frame."""
+
+
+class SeenFrames:
+    """A video that keeps the frames that were read until their results are written.
+
+    Args:
+        video: the video to read.
+
+    Attributes:
+        video: to be tracked.
+    """
+
+    def __init__(self, video: VideoSample) -> None:
+        self._source, self._frames = video, dict[int, np.ndarray]()
+        self.video = replace(video, read_frame=self._read)
+
+    def take(self, index: int) -> np.ndarray:
+        """Frame ``index``; frames up to it are forgotten."""
+        frame = self._frames.get(index)
+        self._frames = {i: f for i, f in self._frames.items() if i > index}
+        return self._source.read_frame(index) if frame is None else frame
+
+    def _read(self, index: int) -> np.ndarray:
+        self._frames[index] = self._source.read_frame(index)
+        return self._frames[index]
 
 
 class LookAhead:

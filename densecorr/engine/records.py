@@ -2,7 +2,9 @@
 
 ::
 
-    <out>/predictions/<video>/<frame>.png   results, as a benchmark's server takes them
+    <out>/predictions/<video>/<frame>.png   label maps of the frames
+    <out>/predictions/<video>/joint_positions.mat   or the joints, as JHMDB has them
+    <out>/submission/*.zip                  predictions for a benchmark's server
     <out>/records/<video>.json              numbers and fingerprint of a finished video
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
     <out>/yardsticks.json, yardsticks/      what the score is compared with
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,15 @@ from densecorr.structures import VideoSample
 from densecorr.utils.files import make_folder, write_atomic
 
 RECORD_SCHEMA = 1
-_OURS = ('predictions', 'records', 'votes', 'yardsticks', 'overlays', 'logs')
+_OURS = (
+    'predictions',
+    'records',
+    'submission',
+    'votes',
+    'yardsticks',
+    'overlays',
+    'logs',
+)
 _OUR_FILES = (
     'metrics.json',
     'yardsticks.json',
@@ -53,6 +63,10 @@ class ResultFolder:
         """Where the result of a frame lies."""
         name = f'{video.frame_names[index]}.png'
         return self.path / 'predictions' / video.name / name
+
+    def joints_path(self, video: VideoSample) -> Path:
+        """Where the joints of a video lie."""
+        return self.path / 'predictions' / video.name / 'joint_positions.mat'
 
     def record_path(self, video_name: str) -> Path:
         """Where the record of a video lies."""
@@ -90,10 +104,13 @@ class ResultFolder:
             for path in sorted(found(_TEMPORARY)):
                 path.unlink(missing_ok=True)
 
-    def load(self, video: VideoSample) -> list[dict] | None:
+    def load(self, video: VideoSample, files: Iterable[Path]) -> list[dict] | None:
         """Results of a finished video, or None where it is still to be done.
 
-        A video counts as finished if it has a record and a PNG for every frame.
+        Args:
+            video: that is asked for. It counts as finished if it has a record and
+                all its files.
+            files: that it has when it is finished.
 
         Raises:
             ValueError: its frames or first labels are not those of the record.
@@ -101,8 +118,7 @@ class ResultFolder:
         path = self.record_path(video.name)
         if self.fingerprint is None or not path.is_file():
             return None
-        frames = range(video.num_frames)
-        if not all(self.frame_path(video, i).is_file() for i in frames):
+        if not all(file.is_file() for file in files):
             return None
         record = _read_record(path)
         expected = {**self.fingerprint, 'inputs': video.hash_inputs()}
@@ -119,7 +135,7 @@ class ResultFolder:
                     path.unlink()
 
     def save(self, video: VideoSample, results: list[dict]) -> list[dict]:
-        """Write the record of a video whose frames are all written.
+        """Write the record of a video whose results are all written.
 
         Returns:
             the results as a later run will read them.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
@@ -14,14 +13,15 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
 from densecorr.engine.launch import gather
-from densecorr.engine.look_ahead import LookAhead, VideoError
+from densecorr.engine.look_ahead import LookAhead, SeenFrames, VideoError
 from densecorr.engine.progress import FrameProgress, format_seconds
 from densecorr.engine.records import ResultFolder
+from densecorr.engine.writers import ResultWriter, writers_of
+from densecorr.propagation.tracker import results_of
 from densecorr.registry import DATASETS, LOOPS, METRICS
-from densecorr.structures import FrameResult, VideoSample
+from densecorr.structures import FrameResult, JointResult, VideoSample
 from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
-from densecorr.utils.images import write_label_map
 
 METRICS_SCHEMA = 1
 
@@ -60,7 +60,8 @@ class VideoTestLoop(BaseLoop):
 
     Args:
         runner: MMEngine's Runner; its model has ``track(video)``, which yields a
-            :class:`FrameResult` per frame in order.
+            :class:`FrameResult` per frame in order, and ``track_joints(video)`` where
+            videos have joints.
         dataloader: ``dict(dataset=...)``; an item of the dataset is a
             :class:`VideoSample`, and ``weights()`` gives their numbers of frames.
         evaluator: configs of metrics that have ``start``, ``update``, ``finish``,
@@ -70,6 +71,7 @@ class VideoTestLoop(BaseLoop):
             weights and the videos, which are added; None keeps no records.
         summary: what ``metrics.json`` says besides the numbers.
         title: before the progress bar.
+        out_layout: see :func:`densecorr.engine.writers.writers_of`.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class VideoTestLoop(BaseLoop):
         fingerprint: Mapping | None = None,
         summary: Mapping | None = None,
         title: str = 'evaluating',
+        out_layout: str | None = None,
     ) -> None:
         self.dataset: Any = DATASETS.build(dataloader['dataset'])
         super().__init__(runner, self.dataset)  # a dict would become a DataLoader
@@ -90,6 +93,7 @@ class VideoTestLoop(BaseLoop):
             metric.dataset_meta = self.dataset.metainfo
         self.out_dir, self.fingerprint = out_dir, fingerprint
         self.summary, self.title = dict(summary or {}), title
+        self.out_layout = out_layout
         self.content: dict[str, Any] = {}  # of metrics.json, on every rank
         self.results: dict[int, list[dict]] = {}  # what metrics finished with
 
@@ -107,7 +111,7 @@ class VideoTestLoop(BaseLoop):
         gather(None)  # nobody writes before all have checked the folder
         share = deal_videos(self.dataset.weights(), get_world_size())[get_rank()]
         self._log_share(len(share))
-        finished = {i: self.folder.load(self.dataset[i]) for i in share}
+        finished = {i: self._load(self.dataset[i]) for i in share}
         results = {i: found for i, found in finished.items() if found is not None}
         self._run_share([i for i in share if i not in results], results)
         gathered = self.results = {}
@@ -126,6 +130,16 @@ class VideoTestLoop(BaseLoop):
             return None
         weights = hash_tensors(self._model().state_dict())
         return {**self.fingerprint, 'weights': weights}
+
+    def _load(self, video: VideoSample) -> list[dict] | None:
+        """Results of a finished video."""
+        files = [path for w in self._writers(video) for path in w.paths()]
+        return self.folder.load(video, files)
+
+    def _writers(self, video: VideoSample) -> list[ResultWriter]:
+        outputs = getattr(getattr(self._model(), 'backbone', None), 'outputs', ())
+        layer = outputs[-1] if outputs else 'features'
+        return writers_of(video, self.folder, self.out_layout, layer)
 
     def _model(self) -> Any:
         model = self.runner.model
@@ -164,7 +178,7 @@ class VideoTestLoop(BaseLoop):
     def run_video(
         self, video: VideoSample, progress: FrameProgress | None = None
     ) -> list[dict]:
-        """Track one video, write its PNGs, and return what each metric finished with.
+        """Track one video, write its files, and return what each metric finished with.
 
         Raises:
             VideoError: it cannot be read, tracked or scored; names video and frame.
@@ -173,12 +187,14 @@ class VideoTestLoop(BaseLoop):
         for metric in self.metrics:
             metric.start(video)
         with LookAhead(video) as ahead:
+            writers = self._writers(video)
+            seen = SeenFrames(ahead) if self.out_layout else None
             try:
-                palette = ahead.read_labels(video.first_label_frames[0]).palette
-                for result in self._track(ahead):
+                for result in self._track(seen.video if seen else ahead):
                     index = result.index
-                    path = self.folder.frame_path(video, index)
-                    write_label_map(path, result.label_map, palette)
+                    frame = seen.take(index) if seen else None
+                    for writer in writers:
+                        writer.write(result, frame)
                     self._score(ahead, result)
                     if progress is not None:
                         progress.advance()
@@ -189,18 +205,20 @@ class VideoTestLoop(BaseLoop):
                 raise VideoError(
                     f'video {video.name!r}, frame {following!r}: {error}'
                 ) from error
+        for writer in writers:
+            writer.finish()
         return [metric.finish() for metric in self.metrics]
 
-    def _track(self, video: VideoSample) -> Iterator[FrameResult]:
+    def _track(self, video: VideoSample) -> Iterator[FrameResult | JointResult]:
         """Results of the model; every frame once, in order."""
         model = self._model().eval()
         expected = 0
-        for result in model.track(video):
+        for result in results_of(model, video):
             if result.index != expected:
                 raise ValueError(
                     f'the tracker gave frame {result.index} where {expected} is next.'
                 )
-            if result.label_map.shape != video.size:
+            if isinstance(result, FrameResult) and result.label_map.shape != video.size:
                 raise ValueError(
                     f'the tracker gave a label map of {result.label_map.shape}, the '
                     f'frame has {video.size}.'
@@ -212,12 +230,18 @@ class VideoTestLoop(BaseLoop):
                 f'the tracker stopped after {expected} of {video.num_frames} frames.'
             )
 
-    def _score(self, video: VideoSample, result: FrameResult) -> None:
-        target: np.ndarray | None = None
-        if result.index in video.label_frames:
-            target = video.read_labels(result.index).indices
+    def _score(self, video: VideoSample, result: FrameResult | JointResult) -> None:
+        known, target = result.index in video.label_frames, None
+        if isinstance(result, JointResult):
+            found = result.joints
+            if known and video.read_joints is not None:
+                target = video.read_joints(result.index)
+        else:
+            found = result.label_map
+            if known:
+                target = video.read_labels(result.index).indices
         for metric in self.metrics:
-            metric.update(result.index, result.label_map, target)
+            metric.update(result.index, found, target)
 
     def _summarise(self, gathered: dict[int, list[dict]]) -> dict[str, Any]:
         """Compute the metrics over all videos and write the summary files."""

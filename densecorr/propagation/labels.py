@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from densecorr.ops.size_policy import SizePlan
 ENCODINGS = ('bilinear', 'bilinear_align_corners', 'nearest')
 DECODINGS = ('bilinear', 'bilinear_align_corners')
 STRETCHES = ('none', 'channel', 'pixel')
+LABEL_RESIZES = ('nearest', 'bilinear')
 SIZES = ('image', 'input')
 FIRST_OUTPUTS = ('given', 'decoded', 'resized')
 _CHANNELS_AT_ONCE = 4  # full-size soft maps that exist at a time
@@ -136,6 +138,8 @@ class LabelCodec:
         encode: see :func:`encode_labels`.
         via_input: the label map is first resized to the network's input (Pillow's
             nearest) and encoded from there, where the frame is resized.
+        label_resize: how it is resized there; ``'bilinear'`` (OpenCV, on the numbers)
+            invents labels where two meet, as the released code of CRW does.
         decode: see :func:`upsample_argmax`.
         decode_size: soft labels are enlarged to the size of the ``'image'``, or to that
             of the ``'input'`` and the label map then resized by nearest to the image.
@@ -151,6 +155,7 @@ class LabelCodec:
 
     encode: str = 'bilinear'
     via_input: bool = True
+    label_resize: str = 'nearest'
     decode: str = 'bilinear'
     decode_size: str = 'image'
     stretch: str = 'none'
@@ -159,6 +164,7 @@ class LabelCodec:
     def __post_init__(self) -> None:
         for name, allowed in (
             ('encode', ENCODINGS),
+            ('label_resize', LABEL_RESIZES),
             ('decode', DECODINGS),
             ('decode_size', SIZES),
             ('stretch', STRETCHES),
@@ -167,6 +173,17 @@ class LabelCodec:
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f'{name} is {value!r}; it should be one of {allowed}.')
+        if self.label_resize != 'nearest' and not self.via_input:
+            raise ValueError(
+                f'label_resize={self.label_resize!r} needs via_input=True: the label '
+                'map is not resized otherwise.'
+            )
+
+    def seen(self, label_map: np.ndarray, plan: SizePlan) -> np.ndarray:
+        """The label map whose numbers are the labels to follow."""
+        if self.label_resize == 'nearest':
+            return label_map  # a label that vanishes at a smaller size has zeros
+        return self._resized(label_map, plan)
 
     def to_soft(
         self,
@@ -177,10 +194,17 @@ class LabelCodec:
     ) -> Tensor:
         """``(o, h, w)`` soft labels of the image's label map."""
         if self.via_input or any(plan.pad):
-            label_map = nearest_labels(label_map, plan.resized_size)
+            label_map = self._resized(label_map, plan)
             bottom, right = plan.pad
             label_map = np.pad(label_map, ((0, bottom), (0, right)))
         return encode_labels(label_map, ids, grid, self.encode)
+
+    def _resized(self, label_map: np.ndarray, plan: SizePlan) -> np.ndarray:
+        """The label map at the size of the resized frame."""
+        height, width = plan.resized_size
+        if self.label_resize == 'nearest' or label_map.shape == (height, width):
+            return nearest_labels(label_map, (height, width))
+        return cv2.resize(label_map, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def to_labels(self, soft: Tensor, ids: list[int], plan: SizePlan) -> np.ndarray:
         """``(H, W)`` uint8 label map of the image from ``(o, h, w)`` soft labels."""

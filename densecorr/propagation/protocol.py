@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from densecorr.ops.selection import Rule
@@ -11,15 +11,18 @@ from densecorr.ops.window import Window
 from densecorr.utils.suggest import suggest
 
 from .context import Context
+from .joints import JointCodec
 from .labels import LabelCodec
 
-_PARTS = {'context': Context, 'window': Window, 'select': Rule, 'labels': LabelCodec}
+_PARTS = {'context': Context, 'window': Window, 'select': Rule}
+_CODECS = {'labels': LabelCodec, 'joints': JointCodec}  # one of them
 _PLAIN = {
     'reader': 'opencv',
     'size': {},
     'resizer': 'opencv',
     'normalize': True,
     'hard': False,
+    'metric': {},
 }
 
 
@@ -31,23 +34,46 @@ class Protocol:
         context: frames that are looked into.
         window: neighbourhood on the feature grid.
         select: top-k, temperature, ties and weights.
-        labels: from label maps to soft labels and back.
         size: arguments of :func:`densecorr.ops.size_policy.resolve_size`.
         reader: decoder of the frames, ``'opencv'`` or ``'pillow'``.
         resizer: see :class:`densecorr.propagation.frames.FrameInput`.
         normalize: features get length 1.
         hard: hard instead of soft labels are kept.
+        labels: from label maps to soft labels and back.
+        joints: from joints to soft labels and back.
+        metric: arguments of the first metric of the task, which numbers published by
+            this protocol were measured with.
     """
 
     context: Context
     window: Window
     select: Rule
-    labels: LabelCodec
     size: Mapping[str, Any]
     reader: str = 'opencv'
     resizer: str = 'opencv'
     normalize: bool = True
     hard: bool = False
+    labels: LabelCodec | None = None
+    joints: JointCodec | None = None
+    metric: Mapping[str, Any] = field(default_factory=dict)
+
+    def label_codec(self) -> LabelCodec:
+        """``labels``, or an error: the protocol is one for joints."""
+        if self.labels is None:
+            raise ValueError(
+                'this part of the protocol follows joints, the video has label maps. '
+                'Choose the part that belongs to the data, such as davis or vip.'
+            )
+        return self.labels
+
+    def joint_codec(self) -> JointCodec:
+        """``joints``, or an error: the protocol is one for label maps."""
+        if self.joints is None:
+            raise ValueError(
+                'this part of the protocol follows label maps, the video has joints. '
+                'Choose the part that belongs to the data: jhmdb.'
+            )
+        return self.joints
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Protocol:
@@ -57,12 +83,16 @@ class Protocol:
             KeyError: a part is missing, or a key is unknown.
             ValueError: a value is not allowed.
         """
-        _check_keys('a protocol', config, set(_PARTS) | set(_PLAIN))
+        _check_keys('a protocol', config, {*_PARTS, *_CODECS, *_PLAIN})
         missing = set(_PARTS) - set(config)
         if missing:
             raise KeyError(f'the protocol lacks {sorted(missing)}.')
+        codecs = [name for name in _CODECS if name in config]
+        if len(codecs) != 1:
+            raise KeyError(f'the protocol has {codecs}; give one of {list(_CODECS)}.')
         parts: dict[str, Any] = {}
-        for name, kind in _PARTS.items():
+        kinds = {**_PARTS, codecs[0]: _CODECS[codecs[0]]}
+        for name, kind in kinds.items():
             values = dict(config[name])
             _check_keys(f'{name} of a protocol', values, {f.name for f in fields(kind)})
             if 'long_memory' in values:

@@ -1,8 +1,8 @@
-"""A backbone and a protocol: a video in, a label map per frame out."""
+"""A backbone and a protocol: a video in, a label map (or joints) per frame out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from densecorr.ops.size_policy import SizePlan
 from densecorr.registry import MODELS
-from densecorr.structures import FrameResult, VideoSample
+from densecorr.structures import FrameResult, JointResult, VideoSample
 
 from .frames import FrameInput
 from .propagator import LabelPropagator, Limits
@@ -30,8 +30,8 @@ class VideoTracker(nn.Module):
         limits: fields of :class:`densecorr.propagation.propagator.Limits`.
         chunk: frames that pass the backbone together.
 
-    Reads ``frame_names``, ``read_frame``, ``read_labels``, ``first_label_frames`` of a
-    :class:`VideoSample`.
+    Reads ``frame_names``, ``read_frame``, ``first_label_frames``, and ``read_labels``
+    or ``read_joints`` of a :class:`VideoSample`.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class VideoTracker(nn.Module):
         Frame 0 is given as the protocol writes it. Labels of later first-label frames
         start objects there.
         """
-        plan, codec = self.inputs.plan(*video.size), self.protocol.labels
-        ids, new_in = objects_of(video)
+        plan, codec = self.inputs.plan(*video.size), self.protocol.label_codec()
+        ids, new_in = objects_of(video, lambda labels: codec.seen(labels, plan))
         self.propagator.start()
         for index, feats in self._feature_stream(video):
             labels, present, label_map = None, None, None
@@ -103,6 +103,22 @@ class VideoTracker(nn.Module):
             else:
                 result = codec.to_labels(soft, ids, plan)
             yield FrameResult(index, result)
+        self._report(video)
+
+    def track_joints(self, video: VideoSample) -> Iterator[JointResult]:
+        """Joints of all frames, in order; those of frame 0 are given."""
+        plan, codec = self.inputs.plan(*video.size), self.protocol.joint_codec()
+        given = given_joints(video)
+        self.propagator.start()
+        for index, feats in self._feature_stream(video):
+            if index:
+                joints = codec.to_joints(self.propagator.step(feats), plan)
+            else:
+                grid = (feats.shape[1], feats.shape[2])
+                labels = codec.to_soft(given, plan, grid).to(feats.device)
+                soft = self.propagator.step(feats, labels)
+                joints = codec.first_joints(given, soft, plan)
+            yield JointResult(index, joints)
         self._report(video)
 
     def _report(self, video: VideoSample) -> None:
@@ -136,7 +152,7 @@ class VideoTracker(nn.Module):
         """Soft labels of the ids that this frame brings; the others stay zero."""
         new = new_in.get(index, set())
         grid = (feats.shape[1], feats.shape[2])
-        soft = self.protocol.labels.to_soft(label_map, ids, plan, grid)
+        soft = self.protocol.label_codec().to_soft(label_map, ids, plan, grid)
         wanted = torch.tensor([number in new for number in ids])
         return (soft * wanted[:, None, None]).to(feats.device)
 
@@ -153,10 +169,36 @@ def first_label_map(video: VideoSample, index: int) -> np.ndarray:
     return np.zeros(video.size, np.uint8)
 
 
-def objects_of(video: VideoSample) -> tuple[list[int], dict[int, set[int]]]:
+def given_joints(video: VideoSample) -> np.ndarray:
+    """``(j, 2)`` joints that a tracker may read.
+
+    Raises:
+        ValueError: the video has none in frame 0.
+    """
+    if video.read_joints is None or video.first_label_frames[:1] != (0,):
+        raise ValueError(
+            f'video {video.name!r} has no joints in frame 0; there is nothing to '
+            'propagate.'
+        )
+    return video.read_joints(0)
+
+
+def results_of(model: Any, video: VideoSample) -> Iterator[FrameResult | JointResult]:
+    """What a tracker says about a video, by what the video has."""
+    follow = model.track if video.read_joints is None else model.track_joints
+    return follow(video)
+
+
+def objects_of(
+    video: VideoSample, seen_in: Callable[[np.ndarray], np.ndarray] = np.asarray
+) -> tuple[list[int], dict[int, set[int]]]:
     """All ids of a video (background first), and the frame that first shows each.
 
     Background counts as known from the first frame with labels on.
+
+    Args:
+        video: the video.
+        seen_in: label map of the video to the one whose numbers are the ids.
 
     Raises:
         ValueError: the first labels hold no object.
@@ -164,7 +206,8 @@ def objects_of(video: VideoSample) -> tuple[list[int], dict[int, set[int]]]:
     seen: set[int] = set()
     new_in: dict[int, set[int]] = {}
     for index in video.first_label_frames:
-        found = {int(n) for n in np.unique(video.read_labels(index).indices)}
+        label_map = seen_in(video.read_labels(index).indices)
+        found = {int(n) for n in np.unique(label_map)}
         if not seen:
             found.add(0)
         if found - seen:

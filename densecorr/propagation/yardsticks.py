@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from densecorr.ops.size_policy import SizePlan
 from densecorr.registry import MODELS
-from densecorr.structures import FrameResult, VideoSample
+from densecorr.structures import FrameResult, JointResult, VideoSample
 
 from .frames import FrameInput
 from .protocol import Protocol
-from .tracker import VideoTracker, first_label_map, objects_of
+from .tracker import VideoTracker, first_label_map, given_joints, objects_of
 
 
 @MODELS.register_module()
@@ -22,15 +23,15 @@ class LabelCeiling(nn.Module):
     """The true labels of each frame, encoded on the feature grid and decoded again.
 
     What this loses, no features of that stride can keep under this protocol. It reads
-    all labels of a video; a frame without labels repeats the result before it.
+    all labels (or joints) of a video; a frame without repeats the result before it.
 
     Args:
         stride: of the features in pixels.
         protocol: one task of a protocol, see :class:`Protocol`.
         any_size: the network takes any size, otherwise multiples of ``stride``.
 
-    Reads ``label_frames``, ``read_labels``, ``first_label_frames`` of a
-    :class:`VideoSample`.
+    Reads ``label_frames``, ``first_label_frames``, and ``read_labels`` or
+    ``read_joints`` of a :class:`VideoSample`.
     """
 
     def __init__(
@@ -46,10 +47,9 @@ class LabelCeiling(nn.Module):
 
     def track(self, video: VideoSample) -> Iterator[FrameResult]:
         """Label maps of all frames, in order."""
-        plan, codec = self.inputs.plan(*video.size), self.protocol.labels
-        height, width = plan.input_size
-        grid = (-(-height // self.stride), -(-width // self.stride))
-        ids, _ = objects_of(video)
+        plan, codec = self.inputs.plan(*video.size), self.protocol.label_codec()
+        grid = self._grid(plan)
+        ids, _ = objects_of(video, lambda labels: codec.seen(labels, plan))
         result = np.zeros(video.size, np.uint8)
         for index in range(video.num_frames):
             if index in video.label_frames:
@@ -57,6 +57,27 @@ class LabelCeiling(nn.Module):
                 soft = codec.to_soft(label_map, ids, plan, grid)
                 result = codec.to_labels(soft, ids, plan)
             yield FrameResult(index, result)
+
+    def track_joints(self, video: VideoSample) -> Iterator[JointResult]:
+        """Joints of all frames, in order."""
+        plan, codec = self.inputs.plan(*video.size), self.protocol.joint_codec()
+        result = np.full_like(given_joints(video), np.nan)
+        for index in range(video.num_frames):
+            if index in video.label_frames and video.read_joints is not None:
+                given = video.read_joints(index)
+                soft = codec.to_soft(given, plan, self._grid(plan))
+                first = index == 0
+                result = (
+                    codec.first_joints(given, soft, plan)
+                    if first
+                    else codec.to_joints(soft, plan)
+                )
+            yield JointResult(index, result)
+
+    def _grid(self, plan: SizePlan) -> tuple[int, int]:
+        """(h, w) of the features."""
+        height, width = plan.input_size
+        return -(-height // self.stride), -(-width // self.stride)
 
 
 @MODELS.register_module()
@@ -77,6 +98,11 @@ class FirstLabelsCopied(nn.Module):
                 result = np.where(fresh, label_map, result)
             yield FrameResult(index, result)
 
+    def track_joints(self, video: VideoSample) -> Iterator[JointResult]:
+        """Joints of all frames, in order."""
+        joints = given_joints(video)
+        yield from (JointResult(index, joints) for index in range(video.num_frames))
+
 
 @MODELS.register_module()
 class PointTracker(VideoTracker):
@@ -84,8 +110,8 @@ class PointTracker(VideoTracker):
 
     Args:
         stride: of the features in pixels.
-        protocol: one task of a protocol; its size rule should keep the frames as they
-            are, since material points cannot be resized.
+        protocol: one task of a protocol. Points of a frame that it resizes are taken
+            at the nearest pixel; one that it pads is refused.
         limits: see :class:`VideoTracker`.
     """
 
@@ -103,18 +129,30 @@ class PointTracker(VideoTracker):
         """Features of the material points.
 
         Raises:
-            ValueError: the video does not know its points, or would be resized.
+            ValueError: the video does not know its points, or would be padded.
         """
         plan = self.inputs.plan(*video.size)
-        if video.read_points is None or not plan.native:
+        if video.read_points is None or any(plan.pad):
             raise ValueError(
                 f'video {video.name!r} has no material points at the size '
                 f'{plan.input_size} of the network. Perfect features need a generated '
-                'video (dataset SpriteWorld) and a protocol that keeps its size '
-                f'{video.size}.'
+                'video (dataset SpriteWorld) and a protocol that does not pad its '
+                f'size {video.size}.'
             )
-        points = [torch.from_numpy(video.read_points(index)) for index in frames]
+        points = [
+            _resize_points(video.read_points(index), plan.resized_size)
+            for index in frames
+        ]
         return self.backbone(torch.stack(points).permute(0, 3, 1, 2))[-1]
+
+
+def _resize_points(points: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """``(H, W, 3)`` points to ``size``, each from the pixel below its centre."""
+    rows, cols = (
+        (2 * np.arange(to) + 1) * side // (2 * to)
+        for side, to in zip(points.shape[:2], size, strict=True)
+    )
+    return torch.from_numpy(points[rows[:, None], cols])
 
 
 @MODELS.register_module()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ class DULLayout:
     def __init__(self, out: str | Path, layer: str, overlays: bool = True) -> None:
         self.labels = Path(out) / f'{layer}_vos'
         self.pictures = Path(out) / f'{layer}_vis' if overlays else None
+
+    def paths(
+        self, sequence: str, frame_names: Sequence[str], flagged: Sequence[str]
+    ) -> list[Path]:
+        """Files of a sequence of which the label maps ``flagged`` are written."""
+        files = [self.labels / sequence / f'{name}.png' for name in flagged]
+        if self.pictures is not None:
+            files += [self.pictures / sequence / f'{name}.png' for name in frame_names]
+        return files
 
     def write(
         self,

@@ -114,7 +114,7 @@ def test_video(case: Case) -> None:
     h, w = (int(n) for n in case.grid)
     assert plan.input_size == (h * case.patch_size, w * case.patch_size)
     ids = list(range(int(case.first_mask.max()) + 1))
-    first = protocol.labels.to_soft(case.first_mask, ids, plan, (h, w))
+    first = protocol.label_codec().to_soft(case.first_mask, ids, plan, (h, w))
     case.exact('first_seg', first[: len(case.first_seg)])
     assert not first[len(case.first_seg) :].any()
     feats = case.tensor('features').transpose(1, 2).unflatten(2, (h, w))
@@ -129,8 +129,8 @@ def test_video(case: Case) -> None:
     )
     decoded = stretch(enlarged[0])[: len(case.decoded_first)]
     case.close('decoded_first', decoded, atol=1e-5)
-    maps = [protocol.labels.first_labels(case.first_mask, first, ids, plan)]
-    maps += [protocol.labels.to_labels(frame, ids, plan) for frame in soft[1:]]
+    maps = [protocol.label_codec().first_labels(case.first_mask, first, ids, plan)]
+    maps += [protocol.label_codec().to_labels(frame, ids, plan) for frame in soft[1:]]
     case.share_equal('masks', np.stack(maps), 0.999)
 
 

@@ -60,17 +60,17 @@ def test_propagate(case: Case) -> None:
                 new = [i for i in np.unique(annotation) if tracks[i] < 0]
                 tracks[new] = t
                 grid = (frame.shape[1], frame.shape[2])
-                labels = protocol.labels.to_soft(annotation, ids, plan, grid)
+                labels = protocol.label_codec().to_soft(annotation, ids, plan, grid)
                 wanted = torch.tensor([i in new for i in ids])
                 labels = labels * wanted[:, None, None]
                 present = wanted if t else None
             soft.append(propagator.step(frame, labels, present))
         case.exact('tracks', tracks)
         case.close('soft', torch.stack(soft), atol=1e-4)
-        pairs = [upsample_argmax(s, size, protocol.labels.decode) for s in soft]
+        pairs = [upsample_argmax(s, size, protocol.label_codec().decode) for s in soft]
         confidence = torch.stack([value for _, value in pairs])
         case.close('conf_sample', confidence[:, ::4, ::4], atol=1e-4)
-        maps = np.stack([protocol.labels.to_labels(s, ids, plan) for s in soft])
+        maps = np.stack([protocol.label_codec().to_labels(s, ids, plan) for s in soft])
         sure = case.sure.astype(bool)
         np.testing.assert_array_equal(maps[sure], case.ids[sure])
         case.compared('ids', 'sure')

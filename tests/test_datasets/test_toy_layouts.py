@@ -12,11 +12,12 @@ from scipy.io import loadmat
 from densecorr.datasets import DAVISDataset
 from densecorr.datasets.toy.layouts.base import VOID, KeptClip, Scene
 from densecorr.datasets.toy.layouts.davis import decode_flow, encode_flow
-from densecorr.datasets.toy.layouts.jhmdb import encode_mat, joint_arrays
+from densecorr.datasets.toy.layouts.jhmdb import joint_arrays
 from densecorr.datasets.toy.layouts.videos import FPS, inner_points
 from densecorr.datasets.toy.layouts.vip import part_instances
 from densecorr.datasets.toy.layouts.voc import borders
 from densecorr.datasets.toy.layouts.write import LAYOUTS, scenes_of, write_layout
+from densecorr.utils.mat_files import encode_mat
 from densecorr.utils.video_file import VideoFile
 
 from .hand_clip import FRAMES, HEIGHT, LATE, WIDTH, HandClip, Item, files_of, indices

@@ -85,15 +85,18 @@ def test_perfect_features_follow_without_looking_at_pixels(stride):
         assert overlap(found, target) > 0.96
 
 
-def test_perfect_features_need_points_at_their_own_size():
-    video, _ = point_video()
+def test_perfect_features_need_points_and_no_padding():
+    video, labels = point_video()
     lacking: VideoSample = replace(video, read_points=None)
     model = dict(type='PointTracker', stride=4, protocol=crw())
     with pytest.raises(ValueError, match=r"'golden' has no material points.*SpriteWo"):
         results(model, lacking)
+    padded = crw(size=dict(short_side=128, multiple=256, rounding='pad'))
+    with pytest.raises(ValueError, match=r'at the size \(256, 256\).*does not pad'):
+        results({**model, 'protocol': padded}, video)
     resized = crw(size=dict(short_side=128, rounding='nearest'))
-    with pytest.raises(ValueError, match=r'at the size \(128, 192\).*keeps its size'):
-        results({**model, 'protocol': resized}, video)
+    found = results({**model, 'protocol': resized}, video)
+    assert overlap(found[-1], labels[-1]) > 0.9
 
 
 def test_noise_follows_nothing_and_is_the_same_again():

@@ -114,7 +114,7 @@ def first_labels(tracker: Any, video: VideoSample, grid: tuple[int, ...]) -> Any
     label_map = video.read_labels(0).indices
     ids = sorted({0, *np.unique(label_map).tolist()})
     plan = tracker.inputs.plan(*video.size)
-    return tracker.protocol.labels.to_soft(label_map, ids, plan, grid)
+    return tracker.protocol.label_codec().to_soft(label_map, ids, plan, grid)
 
 
 def measure(loop: Any, pairs: int) -> dict[str, float]:

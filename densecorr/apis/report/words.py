@@ -8,6 +8,7 @@ from typing import Any
 from densecorr.ops.selection import Rule
 from densecorr.ops.window import Window
 from densecorr.propagation.context import Context
+from densecorr.propagation.joints import JointCodec
 from densecorr.propagation.labels import LabelCodec
 from densecorr.propagation.protocol import Protocol
 
@@ -69,8 +70,20 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('Context', context_words(protocol.context)),
         ('Window', window_words(protocol.window, protocol.context)),
         ('Affinity', _affinity(protocol)),
-        ('Labels in', _labels_in(protocol)),
-        ('Labels out', _labels_out(protocol.labels)),
+        *_codec_words(protocol),
+    ]
+
+
+def _codec_words(protocol: Protocol) -> list[tuple[str, str]]:
+    if protocol.joints is not None:
+        return [
+            ('Joints in', _joints_in(protocol.joints)),
+            ('Joints out', _joints_out(protocol.joints)),
+        ]
+    labels = protocol.label_codec()
+    return [
+        ('Labels in', _labels_in(labels, protocol.hard)),
+        ('Labels out', _labels_out(labels)),
     ]
 
 
@@ -168,9 +181,46 @@ def _affinity(protocol: Protocol) -> str:
     return f'{product}. {chosen}; {weights}.'
 
 
-def _labels_in(protocol: Protocol) -> str:
-    text = _ENCODE[protocol.labels.encode]
-    if protocol.hard:
+def _joints_in(joints: JointCodec) -> str:
+    if joints.draw == 'grid':
+        text = f'Every joint is a Gaussian of sigma {joints.sigma:g} cells on the grid.'
+    else:
+        text = (
+            f'Every joint is a Gaussian of sigma {joints.sigma:g} pixels in the frame; '
+            "the map is shrunk to the network's input and then to the feature grid, "
+            'bilinear both times.'
+        )
+    if joints.background:
+        text += ' One more map is 1 where there is no joint.'
+    return text
+
+
+def _joints_out(joints: JointCodec) -> str:
+    place = 'cells of the feature grid'
+    text = ''
+    if joints.decode == 'image':
+        place = 'pixels'
+        text = 'Soft maps are enlarged to the frame, bilinear with half-pixel centres. '
+    text += (
+        f'A joint is the mean of the {joints.topk} largest {place} of its map, '
+        'weighted by their values; it is lost where the map is empty.'
+    )
+    if joints.first_output == 'resized':
+        text += (
+            ' For the first frame the drawn maps are taken as they are at the input '
+            'of the network.'
+        )
+    return text
+
+
+def _labels_in(labels: LabelCodec, hard: bool) -> str:
+    text = _ENCODE[labels.encode]
+    if labels.label_resize == 'bilinear':
+        text = (
+            "Label numbers are resized to the network's input by bilinear "
+            f'interpolation, which invents labels where two meet. {text}'
+        )
+    if hard:
         text += ' The labels that a frame got are passed on as hard labels.'
     else:
         text += ' The labels that a frame got are passed on as soft labels.'

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.io import savemat
 
 from densecorr.datasets.toy.layouts.base import (
     SUBPIXELS,
@@ -22,10 +20,9 @@ from densecorr.datasets.toy.layouts.base import (
     list_file,
     puppets,
 )
+from densecorr.utils.mat_files import encode_mat
 
 _MARKS = {'train': 1, 'val': 2}  # of the split files
-_TEXT = b'MATLAB 5.0 MAT-file, written by densecorr'
-_TEXT_BYTES = 116  # descriptive text of a MAT-file, before its subsystem offset
 _VIEWPOINT = 'S'  # compass letter of the puppet's view; E ENE ... WSW in JHMDB
 
 
@@ -64,13 +61,6 @@ def joint_arrays(clip: ClipFacts, number: int) -> dict[str, np.ndarray | str]:
         viewpoint=_VIEWPOINT,
         visibility=stacked[:, 2].astype(np.uint8),
     )
-
-
-def encode_mat(variables: Mapping[str, np.ndarray | str]) -> bytes:
-    """A compressed MAT-file of version 5; its header names no time and no machine."""
-    buffer = io.BytesIO()
-    savemat(buffer, dict(variables), do_compression=True)
-    return _TEXT.ljust(_TEXT_BYTES) + buffer.getvalue()[_TEXT_BYTES:]
 
 
 def _puppet_files(clip: ClipFacts, puppet: ObjectFacts) -> Files:
