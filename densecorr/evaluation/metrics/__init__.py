@@ -1,6 +1,7 @@
 """Metrics: what the test loop feeds with predictions and asks for numbers."""
 
 from densecorr.evaluation.metrics.base import VideoMetric
+from densecorr.evaluation.metrics.pck import PCKMetric
 from densecorr.evaluation.metrics.vos import VOSMetric
 
-__all__ = ['VOSMetric', 'VideoMetric']
+__all__ = ['PCKMetric', 'VOSMetric', 'VideoMetric']
