@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -49,7 +47,7 @@ def write_submission(
             with zipfile.ZipFile(temporary, 'w') as archive:
                 for name, file in members.items():
                     archive.writestr(zipfile.ZipInfo(name, _DATE), file.read_bytes())
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     print_log(f'{path}: {len(members)} files to hand in', logger='current')
@@ -78,7 +76,7 @@ def _refuse_foreign(path: Path, names: set[str]) -> None:
     if not path.exists():
         return
     try:
-        with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        with zipfile.ZipFile(path) as archive:
             others = sorted(set(archive.namelist()) - names)
     except (zipfile.BadZipFile, OSError) as error:
         others = [f'it cannot be read ({error})']
