@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from densecorr.apis import submission
 from densecorr.apis.submission import write_submission
 from densecorr.engine.records import ResultFolder
 from tests.test_engine.fakes import FakeVideos
@@ -59,11 +60,14 @@ def test_no_server_no_archive(folder):
     assert not (folder.path / 'submission').exists()
 
 
-def test_a_part_of_a_split_is_said_to_be_no_submission(folder, capsys):
+def test_a_part_of_a_split_is_said_to_be_no_submission(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(submission, 'print_log', lambda text, *_: said.append(text))
     write_submission(SETTINGS, folder, videos('2 of 474 sequences'))
-    told = capsys.readouterr()
-    said = told.out + told.err
     assert 'Annotations.zip is not a whole submission: 2 of 474 sequences' in said
+    said.clear()
+    write_submission(SETTINGS, folder, videos())
+    assert len(said) == 1 and said[0].endswith('Annotations.zip: 3 files to hand in')
 
 
 @pytest.mark.parametrize('content', ['zip', 'text'])
