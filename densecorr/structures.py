@@ -8,7 +8,7 @@ dataset.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,7 @@ class VideoSample:
             joints; those outside the frame, too. None where there are label maps.
         written_frames: numbers of the frames whose results are wanted, ascending; the
             others are tracked only. None wants all.
+        categories: object number to the name of its kind, where that is known.
     """
 
     name: str
@@ -69,6 +70,7 @@ class VideoSample:
     read_points: Callable[[int], np.ndarray] | None = field(default=None, repr=False)
     read_joints: Callable[[int], np.ndarray] | None = field(default=None, repr=False)
     written_frames: tuple[int, ...] | None = None
+    categories: Mapping[int, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.frame_names:

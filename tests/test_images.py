@@ -246,7 +246,7 @@ def test_label_maps_that_would_lose_labels_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r'a\.jpg is a JPEG file.*as PNG'):
         read_label_map(save(tmp_path / 'a.jpg', mode='L'))
     cv2.imwrite(str(tmp_path / 'deep.png'), np.full((4, 4), 300, np.uint16))
-    with pytest.raises(ValueError, match=r'deep\.png has pixels of mode I;16'):
+    with pytest.raises(ValueError, match=r'deep\.png .* 8 bits, .* up to 300; .* 255'):
         read_label_map(tmp_path / 'deep.png')
     path = save(tmp_path / 'cut.png', mode='L')
     path.write_bytes(path.read_bytes()[:-40])

@@ -21,6 +21,8 @@ FOLDER = 'votes'
 def frame_means(result: Mapping[str, Any]) -> dict[str, float]:
     """Mean of J and F over the objects of a video, by frame name.
 
+    Objects do not count in frames in which their scores are None.
+
     Args:
         result: what :meth:`densecorr.evaluation.metrics.VOSMetric.finish` gave: of a
             record of the results folder, an entry of ``results``.
@@ -28,14 +30,13 @@ def frame_means(result: Mapping[str, Any]) -> dict[str, float]:
     objects = result.get('objects', ())
     if not objects:
         return {}
-    sums = [0.0] * len(result['frames'])
-    for item in objects:
-        for place, (region, boundary) in enumerate(
-            zip(item['J'], item['F'], strict=True)
-        ):
-            sums[place] += (region + boundary) / 2
-    means = [total / len(objects) for total in sums]
-    return dict(zip(result['frames'], means, strict=True))
+    means = {}
+    for place, name in enumerate(result['frames']):
+        pairs = [(item['J'][place], item['F'][place]) for item in objects]
+        known = [(j + f) / 2 for j, f in pairs if None not in (j, f)]
+        if known:
+            means[name] = sum(known) / len(known)
+    return means
 
 
 def stored_frame(video: VideoSample, results: Sequence[Mapping[str, Any]]) -> int:

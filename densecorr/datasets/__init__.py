@@ -2,5 +2,7 @@
 
 from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.toy import SpriteWorld
+from densecorr.datasets.vip import VIPDataset
+from densecorr.datasets.ytvos import YouTubeVOSDataset
 
-__all__ = ['DAVISDataset', 'SpriteWorld']
+__all__ = ['DAVISDataset', 'SpriteWorld', 'VIPDataset', 'YouTubeVOSDataset']

@@ -127,6 +127,13 @@ def read_label_map(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
                 f'{path} is a {image.format} file; label maps are palette or grey PNG '
                 '(lossy formats change labels). Write it again as PNG.'
             )
+        if image.mode.startswith('I'):
+            largest = int(np.asarray(_load(path, image)).max())
+            raise ValueError(
+                f'{path} is a grey PNG of more than 8 bits, with labels up to '
+                f'{largest}; label maps hold labels 0 to 255. Renumber them and save '
+                'them with write_label_map.'
+            )
         if image.mode not in ('P', 'L', '1'):
             raise ValueError(
                 f'{path} has pixels of mode {image.mode}, but a label map holds one '

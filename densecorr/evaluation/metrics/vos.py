@@ -115,6 +115,7 @@ class VOSMetric(VideoMetric):
         scored = self.scored_frames(video)
         first, _ = self._split_void(video.read_labels(video.label_frames[0]).indices)
         self._num_objects = int(first.max())
+        self._labels: Sequence[int] = range(1, self._num_objects + 1)
         self._warn_labels(video.name, first)
         self._video, self._scored = video, frozenset(scored)
         self._frames: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -255,7 +256,7 @@ class VOSMetric(VideoMetric):
 
         Proposals that no frame has are cut off by :meth:`_objects`.
         """
-        objects = range(1, self._num_objects + 1)
+        objects = self._labels
         if self.supervised:
             scores = frame_scores(pred, target, objects, void, self.bound_th)
             pairs = [(label, label) for label in objects]

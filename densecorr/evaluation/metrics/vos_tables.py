@@ -66,7 +66,7 @@ def vos_tables(
             _OFFICIAL_DECIMALS,
         ),
         'per_object.csv': _per_object(results),
-        'per_video.csv': _per_video(results),
+        'per_video.csv': per_video(results),
     }
 
 
@@ -84,7 +84,7 @@ def _per_object(results: Sequence[Mapping[str, Any]]) -> str:
     return format_csv(rows, columns, _DECIMALS)
 
 
-def _per_video(results: Sequence[Mapping[str, Any]]) -> str:
+def per_video(results: Sequence[Mapping[str, Any]]) -> str:
     """One row per video: means over its objects; empty cells where it has none."""
     rows = []
     for result in results:
@@ -100,5 +100,10 @@ def _per_video(results: Sequence[Mapping[str, Any]]) -> str:
     return format_csv(rows, columns, _DECIMALS)
 
 
-def _mean(series: Sequence[float]) -> float:
-    return series_statistics(np.asarray(series)).mean
+def _mean(series: Sequence[float | None]) -> float:
+    return series_statistics(known_scores(series)).mean
+
+
+def known_scores(series: Sequence[float | None]) -> np.ndarray:
+    """``(t,)`` scores of a series without the frames that do not count (None)."""
+    return np.array([score for score in series if score is not None], np.float64)
