@@ -10,6 +10,7 @@ from importlib import import_module
 COMMAND_MODULES = (
     'densecorr.apis.prepare_commands',
     'densecorr.apis.prepare_list_commands',
+    'densecorr.apis.prepare_copy_commands',
 )
 
 

@@ -104,7 +104,7 @@ def prepare_spriteworld(
     jobs = _jobs(layouts, scenes)
     tree = PreparedTree(out, MANIFEST)
     plan = {path for job in jobs for path in job.paths}
-    found = _open(tree, settings, plan, overwrite)
+    found = tree.open(settings, plan, overwrite)
     manifest = found or Manifest(settings, clips=_facts(scenes, specs))
     manifest.files |= plan
     missing = tree.missing(plan)
@@ -130,23 +130,6 @@ def prepare_spriteworld(
             for job in jobs
         },
     )
-
-
-def _open(
-    tree: PreparedTree, settings: dict[str, Any], plan: set[str], overwrite: bool
-) -> Manifest | None:
-    """The manifest to go on with; None where the folder is empty, or was emptied."""
-    found = tree.read()
-    if found is None:
-        return None
-    if not overwrite:
-        tree.check_settings(found.settings, settings)
-    tree.check_foreign(plan | found.files)
-    if overwrite:
-        count = tree.remove(found)
-        print_log(f'Removed {count} files of {tree.out}.', logger='current')
-        return None
-    return found
 
 
 def _check(presets: Sequence[str], clips: int, train_clips: int) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
+
 from densecorr.utils.files import write_atomic
 
 SCHEMA = 1
@@ -83,6 +85,32 @@ class PreparedTree:
             files=folders,
         )
         write_atomic(self.path, json.dumps(content, indent=1) + '\n')
+
+    def open(
+        self, settings: Mapping[str, Any], files: set[str], overwrite: bool = False
+    ) -> Manifest | None:
+        """The manifest to go on with; None where the folder is empty, or was emptied.
+
+        Args:
+            settings: those of this run.
+            files: what this run writes, below the folder.
+            overwrite: remove what was written before.
+
+        Raises:
+            ValueError: the folder was written with other settings, or holds anything
+                else.
+        """
+        found = self.read()
+        if found is None:
+            return None
+        if not overwrite:
+            self.check_settings(found.settings, settings)
+        self.check_foreign(files | found.files)
+        if overwrite:
+            count = self.remove(found)
+            print_log(f'Removed {count} files of {self.out}.', logger='current')
+            return None
+        return found
 
     def check_settings(
         self, found: Mapping[str, Any], wanted: Mapping[str, Any]
