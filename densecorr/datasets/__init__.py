@@ -1,8 +1,15 @@
 """Datasets: each yields videos whose frames are read when asked for."""
 
 from densecorr.datasets.davis import DAVISDataset
+from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.toy import SpriteWorld
 from densecorr.datasets.vip import VIPDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
-__all__ = ['DAVISDataset', 'SpriteWorld', 'VIPDataset', 'YouTubeVOSDataset']
+__all__ = [
+    'DAVISDataset',
+    'JHMDBDataset',
+    'SpriteWorld',
+    'VIPDataset',
+    'YouTubeVOSDataset',
+]
