@@ -15,9 +15,11 @@ from densecorr.apis.config import (
     task_names,
     tracker_config,
 )
+from densecorr.datasets.toy.layouts.write import write_layout
 from densecorr.registry import DATASETS, METRICS, MODELS
 
-from .trees import moving_blobs, write_davis_tree
+from .test_datasets.hand_clip import HandClip
+from .trees import moving_blobs, write_davis_tree, write_vip_tree, write_ytvos_tree
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(ROOT.glob('test/*.py'))
@@ -46,11 +48,24 @@ def test_config_says_what_it_is(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def tree_of(task, folder):
+    """A tree with one video for the dataset of a task."""
+    if task == 'jhmdb':
+        write_layout('jhmdb', [HandClip(num_frames=3)], folder)
+        return folder
+    if task == 'vip':
+        return write_vip_tree(folder, {'videos1': 3})
+    if task.startswith('ytvos'):
+        return write_ytvos_tree(folder)
+    year = 2016 if '16' in task else 2017
+    split = 'test-dev' if task == 'davis_testdev' else 'val'
+    return write_davis_tree(folder, {'dog': 3}, year=year, split=split)
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)
 def test_config_builds_for_every_task(path, tmp_path):
     for task in task_names(Config.fromfile(str(path))):
-        year = 2016 if '16' in task else 2017
-        tree = write_davis_tree(tmp_path / task, {'dog': 3}, year=year)
+        tree = tree_of(task, tmp_path / task)
         cfg = resolve(path, task, options={'test_dataset.root': str(tree)})
         video = DATASETS.build(cfg.test_dataset)[0]
         assert video.num_frames == 3

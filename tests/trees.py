@@ -6,6 +6,7 @@ is tested against files of another hand.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -121,4 +122,104 @@ def write_davis_tree(
         path = root / 'ImageSets' / str(year) / f'{split}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(''.join(f'{name}\n' for name in videos), encoding='utf-8')
+    return root
+
+
+def write_vip_tree(
+    root: Path,
+    videos: Mapping[str, int] | None = None,
+    *,
+    split: str = 'val',
+    ids: Iterable[int] = (2, 13),
+    size: tuple[int, int] = (64, 96),
+    annotations: str = 'Annotations/Category_ids',
+    lists: bool = True,
+) -> Path:
+    """Write a VIP tree of moving blobs; equal arguments give equal files.
+
+    Args:
+        root: folder to write into; made where missing.
+        videos: name to number of frames, default two videos of 5 and 3 frames.
+        split: name of the list.
+        ids: classes of the blobs.
+        size: ``(H, W)`` of the frames.
+        annotations: folder of the grey label maps.
+        lists: whether ``lists/<split>_videos.txt`` is written.
+
+    Returns:
+        ``root``.
+    """
+    root = Path(root)
+    videos = {'videos1': 5, 'videos2': 3} if videos is None else videos
+    for seed, (name, num_frames) in enumerate(videos.items()):
+        frames, label_maps = moving_blobs(num_frames, ids, size, seed)
+        for t in range(num_frames):
+            stem = f'{name}/{t + 1:012d}'
+            write_image(root / 'Images' / f'{stem}.jpg', frames[t])
+            write_image(root / annotations / f'{stem}.png', label_maps[t])
+    if lists:
+        path = root / 'lists' / f'{split}_videos.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(''.join(f'{name}\n' for name in videos), encoding='utf-8')
+    return root
+
+
+def write_ytvos_tree(
+    root: Path,
+    videos: Mapping[str, Mapping[int, int]] | None = None,
+    *,
+    split: str = 'valid',
+    num_frames: int = 11,
+    step: int = 5,
+    size: tuple[int, int] = (64, 96),
+    truth: bool = True,
+    meta: bool = True,
+) -> Path:
+    """Write a YouTube-VOS tree of moving blobs; equal arguments give equal files.
+
+    Frames and label maps are those of every ``step``-th frame, all frames lie in
+    ``<split>_all_frames``. Objects are seen from their first frame on.
+
+    Args:
+        root: folder to write into; made where missing.
+        videos: name to object number to its first frame, default one video with an
+            object from the start and one from frame 5 on.
+        split: ``'valid'`` gets first labels only, ``'train'`` all.
+        num_frames: with those between the steps.
+        step: frames between two that are kept.
+        size: ``(H, W)`` of the frames.
+        truth: whether ``valid_truth/Annotations`` is written.
+        meta: whether ``meta.json`` is written, with category ``kind<number>``.
+
+    Returns:
+        ``root``.
+    """
+    root = Path(root)
+    videos = {'3e03f623bb': {1: 0, 2: step}} if videos is None else videos
+    for seed, (name, starts) in enumerate(videos.items()):
+        frames, label_maps = moving_blobs(num_frames, sorted(starts), size, seed)
+        for t in range(num_frames):
+            stem = f'{name}/{t:05d}'
+            path = root / f'{split}_all_frames/JPEGImages' / f'{stem}.jpg'
+            write_image(path, frames[t])
+            if t % step:
+                continue
+            write_image(root / split / 'JPEGImages' / f'{stem}.jpg', frames[t])
+            seen = [n for n, first in starts.items() if first <= t]
+            labels = np.where(np.isin(label_maps[t], seen), label_maps[t], 0)
+            new = [n for n, first in starts.items() if first == t]
+            first = np.where(np.isin(labels, new), labels, 0)
+            if new or split == 'train':
+                kept = labels if split == 'train' else first
+                write_palette_png(root / split / f'Annotations/{stem}.png', kept)
+            if truth and split == 'valid':
+                path = root / f'valid_truth/Annotations/{stem}.png'
+                write_palette_png(path, labels)
+    if meta:
+        entries = {
+            name: dict(objects={str(n): dict(category=f'kind{n}') for n in starts})
+            for name, starts in videos.items()
+        }
+        path = root / split / 'meta.json'
+        path.write_text(json.dumps(dict(videos=entries)), encoding='utf-8')
     return root

@@ -36,4 +36,21 @@ protocol = dict(
         select=dict(topk=10, temperature=0.05),
         metric=dict(skip_first=True, zero_is_lost=False),
     ),
+    vip=dict(  # videowalk issue 10
+        reader='opencv',
+        size=dict(fixed=(560, 560), rounding='nearest'),
+        resizer='torch',  # frames are floats when they are resized
+        labels=dict(
+            encode='bilinear',
+            label_resize='nearest',  # 'bilinear' is the released code's, which mixes ids
+            decode='bilinear',
+            decode_size='input',
+            first_output='decoded',
+        ),
+        context=dict(num_frames=4, first='global', repeat_first=True),
+        window=dict(shape='circle', radius=12, inclusive=False),
+        select=dict(topk=10, temperature=0.05),
+    ),
 )
+# not published by CRW: its settings for DAVIS
+protocol['ytvos'] = protocol['davis']

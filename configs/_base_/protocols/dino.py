@@ -22,3 +22,5 @@ protocol = dict(
         select=dict(topk=5, temperature=0.1, ties='all'),
     ),
 )
+# not published by DINO: its settings for DAVIS
+protocol['ytvos'] = protocol['davis']

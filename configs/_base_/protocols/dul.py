@@ -20,3 +20,5 @@ protocol = dict(
         select=dict(topk=10, temperature=0.05),
     ),
 )
+# YouTube-VOS is tracked with the same settings
+protocol['ytvos'] = protocol['davis']

@@ -39,4 +39,22 @@ protocol = dict(
         select=dict(topk=10, temperature=0.07),
         metric=dict(skip_first=False, zero_is_lost=True),
     ),
+    vip=dict(
+        reader='opencv',
+        size=dict(fixed=(560, 560), rounding='nearest'),
+        resizer='opencv',
+        labels=dict(
+            encode='nearest',
+            decode='bilinear',
+            decode_size='image',
+            stretch='channel',
+            first_output='resized',
+        ),
+        context=dict(num_frames=20, first='windowed'),
+        # neighbor_range 32: |dy|, |dx| <= 16
+        window=dict(shape='square', radius=16, inclusive=True),
+        select=dict(topk=10, temperature=0.07),
+    ),
 )
+# not published by Spa-then-Temp: its settings for DAVIS
+protocol['ytvos'] = protocol['davis']

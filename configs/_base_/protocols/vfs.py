@@ -39,4 +39,22 @@ protocol = dict(
         select=dict(topk=10, temperature=0.07),
         metric=dict(skip_first=False, zero_is_lost=True),
     ),
+    vip=dict(  # not published by VFS: its tracker with Spa-then-Temp's sizes
+        reader='opencv',
+        size=dict(fixed=(560, 560), rounding='nearest'),
+        resizer='opencv',
+        labels=dict(
+            encode='nearest',
+            decode='bilinear',
+            decode_size='image',
+            stretch='channel',
+            first_output='resized',
+        ),
+        context=dict(num_frames=20, first='windowed'),
+        # neighbor_range 32: distance < 16
+        window=dict(shape='circle', radius=16, inclusive=False),
+        select=dict(topk=10, temperature=0.07),
+    ),
 )
+# not published by VFS: its settings for DAVIS
+protocol['ytvos'] = protocol['davis']
