@@ -48,10 +48,14 @@ class ListedClip:
     frames: str
 
 
-def read_joint_positions(path: str | Path) -> np.ndarray:
+def read_joint_positions(path: str | Path, *, lost: bool = False) -> np.ndarray:
     """Joints of a clip from ``pos_img`` of ``joint_positions.mat``.
 
     No other variable is read.
+
+    Args:
+        path: of the file.
+        lost: it holds predictions, in which a lost joint is NaN.
 
     Returns:
         ``(t, j, 2)`` float64 (x, y) in pixels, the centre of the first pixel being
@@ -88,7 +92,7 @@ def read_joint_positions(path: str | Path) -> np.ndarray:
     if not joints.size:
         raise ValueError(f'{_JOINTS} of {path} is empty, of shape {joints.shape}.')
     points = joints.transpose(2, 1, 0).astype(np.float64) - 1
-    wrong = np.argwhere(~np.isfinite(points))
+    wrong = np.argwhere(np.isinf(points) if lost else ~np.isfinite(points))
     if len(wrong):
         frame, joint, _ = wrong[0] + 1
         raise ValueError(

@@ -258,6 +258,18 @@ def test_a_joint_that_is_no_number_is_named(root):
         JHMDBDataset(root)
 
 
+def test_predictions_may_have_lost_joints(root):
+    joints = joints_of(root)
+    joints[:, 2, 3] = np.nan
+    write_mat(root, joints)
+    found = read_joint_positions(root / MAT, lost=True)
+    assert np.argwhere(np.isnan(found)).tolist() == [[3, 2, 0], [3, 2, 1]]
+    joints[0, 0, 0] = np.inf
+    write_mat(root, joints)
+    with pytest.raises(ValueError, match='Joint 1 of frame 1 in'):
+        read_joint_positions(root / MAT, lost=True)
+
+
 def test_a_half_extracted_clip_is_named_with_the_command(root):
     folder = root / 'Rename_Images' / FIRST
     (folder / f'{FRAMES:05d}.png').unlink()
