@@ -3,7 +3,7 @@ import errno
 import pytest
 
 from densecorr.utils import files
-from densecorr.utils.files import make_folder, write_atomic
+from densecorr.utils.files import make_folder, write_atomic, write_lines
 
 
 def test_writes_and_replaces_without_leftovers(tmp_path):
@@ -101,3 +101,30 @@ def test_writers_of_other_libraries_are_named_too(tmp_path):
         raise full
     with pytest.raises(OSError, match='Input/output'), files.full_disk_named(tmp_path):
         raise OSError(errno.EIO, 'Input/output error')
+
+
+def test_lines_are_written_once_and_never_over_another_file(tmp_path):
+    path = tmp_path / 'a' / 'x.txt'
+    assert write_lines(path, iter(['ö', 'b']))
+    assert path.read_bytes() == 'ö\nb\n'.encode()
+    assert not write_lines(path, ['ö', 'b'])
+    with pytest.raises(FileExistsError, match=r'x\.txt is there with other content'):
+        write_lines(path, ['c'])
+    assert path.read_bytes() == 'ö\nb\n'.encode()
+    assert write_lines(path, ['c'], overwrite=True)
+    assert path.read_text() == 'c\n'
+    with pytest.raises(IsADirectoryError, match='is a folder'):
+        write_lines(tmp_path, ['c'])
+    assert [p.name for p in path.parent.iterdir()] == ['x.txt']
+
+
+def test_a_stopped_list_leaves_the_old_one(tmp_path):
+    def stopped():
+        yield 'new'
+        raise KeyboardInterrupt
+
+    write_lines(tmp_path / 'x', ['old'])
+    with pytest.raises(KeyboardInterrupt):
+        write_lines(tmp_path / 'x', stopped(), overwrite=True)
+    assert (tmp_path / 'x').read_text() == 'old\n'
+    assert [p.name for p in tmp_path.iterdir()] == ['x']

@@ -213,30 +213,6 @@ def read_folder_list(path: str | Path) -> list[str]:
     return [line.text.strip('/') for line in lines]
 
 
-def read_pairs(
-    path: str | Path, first: str = 'first path', second: str = 'second path'
-) -> list[tuple[str, str]]:
-    """Read a list of two paths a line, further fields are ignored.
-
-    Paths are taken as they are, absolute ones too.
-
-    Args:
-        path: of the list.
-        first: what the first column holds, for messages.
-        second: what the second column holds.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line has one field only.
-    """
-    pairs = []
-    for line in read_lines(path):
-        if len(line.fields) < 2:
-            line.refuse(f'two fields are expected, {first} and {second}.')
-        pairs.append((line.fields[0], line.fields[1]))
-    return pairs
-
-
 def read_frame_index(path: str | Path) -> dict[str, list[str]]:
     """Read a JSON object of video names to lists of frame names.
 
