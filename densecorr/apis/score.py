@@ -1,10 +1,13 @@
-"""Score a folder of label maps of any tool, without a model."""
+"""Score a folder or an archive of predictions of any tool, without a model."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import multiprocessing
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,25 +15,55 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from mmengine.logging import print_log
 
-from densecorr.datasets import DAVISDataset
 from densecorr.engine.launch import available_cores
 from densecorr.engine.progress import FrameProgress
 from densecorr.engine.test_loop import METRICS_SCHEMA
-from densecorr.evaluation.metrics import VOSMetric
 from densecorr.evaluation.metrics.vos_tables import set_name
+from densecorr.registry import DATASETS, METRICS
 from densecorr.structures import VideoSample
+from densecorr.utils.archives import unpack
 from densecorr.utils.files import write_atomic
 from densecorr.utils.images import read_label_map
+from densecorr.utils.jhmdb_files import read_joint_positions
 from densecorr.utils.suggest import suggest
 from densecorr.utils.tables import format_table
 
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """What a task is scored with.
+
+    Attributes:
+        dataset: registered name of the dataset.
+        metric: registered name of the metric.
+        kind: ``task`` of both, where they have one.
+        details: table of the metric that is shown besides the summary.
+    """
+
+    dataset: str
+    metric: str
+    kind: str | None = None
+    details: str = ''
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Arguments of dataset and metric that the task decides."""
+        return {} if self.kind is None else dict(task=self.kind)
+
+
+_SEMI, _UNSUPERVISED = 'semi-supervised', 'unsupervised'
 SCORE_TASKS = {
-    'davis': 'semi-supervised',
-    'semi-supervised': 'semi-supervised',
-    'unsupervised': 'unsupervised',
+    'davis': ScoreTask('DAVISDataset', 'VOSMetric', _SEMI),
+    _SEMI: ScoreTask('DAVISDataset', 'VOSMetric', _SEMI),
+    _UNSUPERVISED: ScoreTask('DAVISDataset', 'VOSMetric', _UNSUPERVISED),
+    'jhmdb': ScoreTask('JHMDBDataset', 'PCKMetric', details='per_joint.csv'),
+    'vip': ScoreTask('VIPDataset', 'PartsMetric', details='per_class.csv'),
+    'ytvos': ScoreTask('YouTubeVOSDataset', 'YouTubeVOSMetric', None, 'per_object.csv'),
 }
+_JOINTS = 'joint_positions.mat'
 _BINARY_YEAR = 2016
 _FRAMES_PER_WORKER = 600  # starting a process takes as long as scoring so many
 _SHOWN = 10  # names in a message
@@ -42,7 +75,8 @@ class Job:
 
     Attributes:
         video: annotations.
-        files: prediction of every frame that counts, by frame number.
+        files: prediction of every frame that counts, by frame number; joints have one
+            file for all frames.
     """
 
     video: VideoSample
@@ -60,39 +94,60 @@ def score(
 ) -> dict[str, Any]:
     """Score ``results/<sequence>/<frame>.png`` and write the tables.
 
-    Written are ``global_results-<set>.csv`` and ``per-sequence_results-<set>.csv`` of
-    the official package, ``per_object.csv``, ``per_video.csv`` and ``metrics.json``.
-    Nothing is reused of earlier runs.
+    Joints are read from ``results/<sequence>/joint_positions.mat``, in JHMDB's form:
+    ``pos_img`` ``(2, j, t)``, the first pixel being 1, NaN where a joint is lost.
+
+    Written are ``metrics.json`` and the tables of the metric; for DAVIS these are
+    ``global_results-<set>.csv`` and ``per-sequence_results-<set>.csv`` of the official
+    package, ``per_object.csv`` and ``per_video.csv``. Nothing is reused of earlier
+    runs.
 
     Args:
         results: folder of palette or grey PNGs, or that of a run of ``tools/test.py``,
-            which has them in ``predictions``.
-        task: ``'davis'`` or ``'semi-supervised'``; ``'unsupervised'``.
-        data: arguments of :class:`DAVISDataset` but ``task``, such as ``root``.
-        options: arguments of :class:`VOSMetric` but ``task``, such as ``bound_th``.
+            which has them in ``predictions``, or an archive for a benchmark's server.
+        task: of ``SCORE_TASKS``.
+        data: arguments of the dataset but ``task``, such as ``root``.
+        options: arguments of the metric but ``task``, such as ``bound_th``.
         workers: processes; None takes one per core, fewer where there is little to do.
         out: folder for the tables; None puts them beside the sequences.
 
     Returns:
         the content of ``metrics.json``, the folder ``out``, and ``objects``: a row of
-        numbers for each.
+        numbers for each object (joint, class).
 
     Raises:
-        ValueError: unknown task; label maps that cannot be scored.
+        ValueError: unknown task; predictions that cannot be scored; nothing to score.
         FileNotFoundError: no dataset, or sequences or frames lack predictions.
     """
-    results = _prediction_root(Path(results))
+    results = Path(results)
     if task not in SCORE_TASKS:
         raise ValueError(f'task {task!r} is not scored. {suggest(task, SCORE_TASKS)}')
     if workers is not None and workers < 1:
         raise ValueError(f'workers should be at least 1, not {workers}.')
-    dataset = DAVISDataset(task=SCORE_TASKS[task], **(data or {}))
-    binary = dataset.year == _BINARY_YEAR
-    settings = dict(task=SCORE_TASKS[task], binary=binary, **(options or {}))
-    metric = VOSMetric(**settings)
+    if results.suffix.lower() == '.zip' and results.is_file():
+        with tempfile.TemporaryDirectory(prefix='densecorr-') as folder:
+            unpack(results, folder)
+            beside = out or results.with_suffix('')
+            return score(
+                _top(Path(folder)), task, data, options, workers=workers, out=beside
+            )
+    results = _prediction_root(results)
+    kind = SCORE_TASKS[task]
+    settings = dict(type=kind.dataset, **kind.fixed, **(data or {}))
+    dataset: Any = DATASETS.build(settings)
+    if getattr(dataset, 'year', None) == _BINARY_YEAR:
+        options = dict(binary=True, **(options or {}))
+    metric_config = dict(type=kind.metric, **kind.fixed, **(options or {}))
+    metric: Any = METRICS.build(metric_config)
     metric.dataset_meta = dataset.metainfo
     jobs = make_jobs(results, dataset, metric)
-    found = score_jobs(jobs, settings, workers)
+    if not any(job.files for job in jobs):
+        raise ValueError(
+            f'{dataset.root} has no labels to score the predictions with: those of '
+            f'{dataset.metainfo["name"]} {dataset.metainfo["split"]} are not published.'
+        )
+    found = score_jobs(jobs, metric_config, workers)
+    used = {k: v for k, v in metric_config.items() if k != 'type'}
     content = dict(
         schema=METRICS_SCHEMA,
         metrics=metric.compute_metrics(found),
@@ -101,14 +156,17 @@ def score(
         num_videos=len(jobs),
         num_frames=sum(dataset.weights()),
         task=task,
-        options=dict(settings, bound_th=metric.bound_th, skip_ends=metric.skip_ends),
+        options={**used, **_known_options(metric)},
     )
-    folder = Path(out) if out else results
-    for name, text in metric.tables(found).items():
-        write_atomic(folder / name, text)
+    folder_out = Path(out) if out else results
+    tables = metric.tables(found)
+    for name, text in tables.items():
+        write_atomic(folder_out / name, text)
     text = json.dumps(content, indent=2, allow_nan=False)
-    write_atomic(folder / 'metrics.json', f'{text}\n')
-    return {**content, 'out': str(folder), 'objects': _object_rows(metric, found)}
+    write_atomic(folder_out / 'metrics.json', f'{text}\n')
+    rows = _rows_of(tables[kind.details]) if kind.details else None
+    rows = _object_rows(metric, found) if rows is None else rows
+    return {**content, 'out': str(folder_out), 'objects': rows}
 
 
 def format_score(content: Mapping[str, Any]) -> str:
@@ -120,20 +178,22 @@ def format_score(content: Mapping[str, Any]) -> str:
     parts = [
         f'{title}\n{meta["note"]}'.rstrip(),
         format_table([summary], list(summary)),
-        format_table(objects, list(objects[0])),
+        *([format_table(objects, list(objects[0]))] if objects else []),
     ]
     if difference is not None:
         parts.append(f'largest difference to the official package: {difference:.3g}')
     return '\n\n'.join([*parts, f'tables: {content["out"]}'])
 
 
-def make_jobs(results: Path, dataset: DAVISDataset, metric: VOSMetric) -> list[Job]:
+def make_jobs(results: Path, dataset: Any, metric: Any) -> list[Job]:
     """Find all predictions before any is read.
 
     Raises:
         FileNotFoundError: some are missing; names them.
     """
-    names = [video.name for video in dataset.videos]
+    videos = [dataset[index] for index in range(len(dataset))]
+    videos = [video for video in videos if metric.scored_frames(video)]
+    names = [video.name for video in videos]
     missing = [name for name in names if not (results / name).is_dir()]
     if missing:
         held = sorted(p.name for p in results.glob('*') if p.is_dir())
@@ -143,14 +203,16 @@ def make_jobs(results: Path, dataset: DAVISDataset, metric: VOSMetric) -> list[J
             'Predictions are RESULTS/<sequence>/<frame>.png; name the folder above the '
             'sequences, the split that was predicted, or some of its sequences.'
         )
-    videos = (dataset[index] for index in range(len(dataset)))
     return [Job(video, _predictions(results, video, metric)) for video in videos]
 
 
-def _predictions(
-    results: Path, video: VideoSample, metric: VOSMetric
-) -> dict[int, Path]:
+def _predictions(results: Path, video: VideoSample, metric: Any) -> dict[int, Path]:
     folder = results / video.name
+    if video.read_joints is not None:
+        path = folder / _JOINTS
+        if not path.is_file():
+            raise FileNotFoundError(f'{folder} lacks the predictions, {_JOINTS}.')
+        return dict.fromkeys(metric.scored_frames(video), path)
     files = {
         path.stem: path
         for path in sorted(folder.iterdir(), reverse=True)
@@ -173,7 +235,7 @@ def score_jobs(
 
     Args:
         jobs: the videos.
-        settings: arguments of :class:`VOSMetric`.
+        settings: config of the metric.
         workers: processes; None takes one per core, fewer where there is little to do.
     """
     total = sum(len(job.files) for job in jobs)
@@ -181,7 +243,7 @@ def score_jobs(
     workers = min(workers or min(available_cores(), useful), len(jobs))
     with FrameProgress(total, 'scoring', interval=5.0) as progress:
         if workers == 1:
-            metric = VOSMetric(**settings)
+            metric = METRICS.build(dict(settings))
             found = [score_video(job, metric, progress.advance) for job in jobs]
         else:
             finished = dict(_score_parallel(jobs, settings, workers, progress))
@@ -191,16 +253,34 @@ def score_jobs(
 
 
 def score_video(
-    job: Job, metric: VOSMetric, seen: Callable[[], None] | None = None
+    job: Job, metric: Any, seen: Callable[[], None] | None = None
 ) -> dict[str, Any]:
     """Score one video, holding one frame at a time; ``seen`` is called after each."""
-    metric.start(job.video)
+    video = job.video
+    metric.start(video)
+    joints = None
+    if video.read_joints is not None and job.files:
+        joints = _read_joints(next(iter(job.files.values())), video.num_frames)
     for index, path in job.files.items():
-        pred, _ = read_label_map(path)
-        metric.update(index, pred, job.video.read_labels(index).indices)
+        if joints is not None and video.read_joints is not None:
+            metric.update(index, joints[index], video.read_joints(index))
+        else:
+            pred, _ = read_label_map(path)
+            metric.update(index, pred, video.read_labels(index).indices)
         if seen:
             seen()
     return metric.finish()
+
+
+def _read_joints(path: Path, num_frames: int) -> np.ndarray:
+    """``(t, j, 2)`` predicted joints of a video."""
+    joints = read_joint_positions(path, lost=True)
+    if len(joints) != num_frames:
+        raise ValueError(
+            f'{path} has joints of {len(joints)} frames, the clip has {num_frames}. '
+            'Predict every frame.'
+        )
+    return joints
 
 
 def _score_parallel(
@@ -228,7 +308,7 @@ def _score_parallel(
             raise
 
 
-_worker_metric: VOSMetric | None = None  # of a worker process
+_worker_metric: Any = None  # of a worker process
 
 
 def _start_worker(settings: Mapping[str, Any]) -> None:
@@ -237,7 +317,7 @@ def _start_worker(settings: Mapping[str, Any]) -> None:
     cv2.setNumThreads(0)
     if 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
-    _worker_metric = VOSMetric(**settings)
+    _worker_metric = METRICS.build(dict(settings))
 
 
 def _score_in_worker(job: Job) -> dict[str, Any]:
@@ -245,8 +325,20 @@ def _score_in_worker(job: Job) -> dict[str, Any]:
     return score_video(job, _worker_metric)
 
 
+def _known_options(metric: Any) -> dict[str, Any]:
+    """Values of options that stand for a default of the task."""
+    names = ('bound_th', 'skip_ends', 'skip_first')
+    return {name: getattr(metric, name) for name in names if hasattr(metric, name)}
+
+
+def _rows_of(table: str) -> list[dict[str, Any]]:
+    """Rows of a table of a metric; numbers with a point are fractions."""
+    rows = csv.DictReader(io.StringIO(table))
+    return [{k: float(v) if '.' in v else v for k, v in row.items()} for row in rows]
+
+
 def _object_rows(
-    metric: VOSMetric, found: Sequence[Mapping[str, Any]]
+    metric: Any, found: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Name in the official table, true object and statistics of every object."""
     rows = []
@@ -257,6 +349,16 @@ def _object_rows(
             name = f'{result["video"]}_{item["id"]}'
             rows.append(dict(Sequence=name, Object=item['object'], **numbers))
     return rows
+
+
+def _top(folder: Path) -> Path:
+    """The folder of the videos in an unpacked archive."""
+    inside = [path for path in folder.iterdir() if path.name != '__MACOSX']
+    if len(inside) == 1 and inside[0].is_dir():
+        below = list(inside[0].iterdir())
+        if below and all(path.is_dir() for path in below):
+            return inside[0]
+    return folder
 
 
 def _prediction_root(results: Path) -> Path:

@@ -19,13 +19,23 @@ class VideoMetric(BaseMetric):
     at the end :meth:`compute_metrics` and :meth:`tables` with what all videos gave.
     """
 
+    def scored_frames(self, video: VideoSample) -> tuple[int, ...]:
+        """Numbers of the frames of a video that count: here all that have labels."""
+        return video.label_frames
+
     @abstractmethod
     def start(self, video: VideoSample) -> None:
         """Begin a video."""
 
     @abstractmethod
     def update(self, index: int, pred: np.ndarray, target: np.ndarray | None) -> None:
-        """See a frame: ``(H, W)`` predicted and, where there are any, true labels."""
+        """See a frame: predicted and, where there are any, true labels.
+
+        Args:
+            index: frame number.
+            pred: ``(H, W)`` label map, or ``(j, 2)`` joints.
+            target: the same of the truth.
+        """
 
     @abstractmethod
     def finish(self) -> dict[str, Any]:
