@@ -1,27 +1,29 @@
-"""Check a dataset on disk: python tools/check_data.py davis --data ROOT."""
+"""Check a dataset on disk: densecorr data check davis --data ROOT."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from densecorr.apis.check_data import check_data
-from densecorr.utils.data_info import data_info_names
+from densecorr.apis.check_data import check_data, checkable_names
+
+_WORD = 'check'  # may stand before the dataset
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('dataset', help=f'one of {", ".join(data_info_names())}')
+    parser.add_argument('dataset', help=f'one of {", ".join(checkable_names())}')
     parser.add_argument('--data', help='its folder; default: the usual places')
     parser.add_argument(
-        '--split', nargs='+', help='for example 2017/val; default: those that are there'
+        '--split', nargs='+', help='such as 2017/val; default: those that are there'
     )
     parser.add_argument('--resolution', default='480p', help='folder of the frames')
     parser.add_argument(
         '--deep', action='store_true', help='decode every file, not only its header'
     )
-    return parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    return parser.parse_args(words[1:] if words[:1] == [_WORD] else words)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
             resolution=args.resolution,
             deep=args.deep,
         )
-    except (FileNotFoundError, KeyError) as error:
+    except (KeyError, OSError, ValueError) as error:
         print(error.args[0], file=sys.stderr)
         return 1
     print(check)

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from densecorr.utils.paths import data_info_root
 from densecorr.utils.suggest import suggest
+from densecorr.utils.tree_listing import found_tree
 
 _DATA_ENV = 'DENSECORR_DATA'  # the folder that holds davis/ and the others
 
@@ -53,6 +54,8 @@ class DataInfo:
         counts: totals of splits that ``splits`` does not list.
         classes: names of its classes by number, background first; none where labels
             are objects.
+        folders: splits to the folders of their videos, the spelling that exists
+            counts; ``*`` stands for any name. For datasets that are only read.
     """
 
     name: str
@@ -70,6 +73,7 @@ class DataInfo:
     splits: Mapping[str, Mapping[str, SequenceInfo]]
     counts: Mapping[str, SplitCounts] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def sequences(self, split: str) -> Mapping[str, SequenceInfo]:
         """Sequences of ``'<year>/<split>'``.
@@ -208,6 +212,8 @@ def load_data_info(name: str) -> DataInfo:
     }
     roots, tree = tuple(facts.pop('roots')), tuple(facts.pop('tree'))
     facts['classes'] = tuple(facts.pop('classes', ()))
+    places = facts.pop('folders', {}).items()
+    facts['folders'] = {split: tuple(spellings) for split, spellings in places}
     return DataInfo(roots=roots, tree=tree, splits=splits, counts=counts, **facts)
 
 
@@ -260,4 +266,4 @@ def _check_root(info: DataInfo, root: Path) -> Path:
         inside = sorted(p.parent.name for p in root.glob(f'*/{info.marker}'))
         hint = f' Did you mean {str(root / inside[0])!r}?' if inside else ''
         problem = f'{info.title} root {str(root)!r} has no folder {info.marker}.{hint}'
-    raise FileNotFoundError(f'{problem}\n{info.instructions()}')
+    raise FileNotFoundError(f'{problem}\n{info.instructions()}\n{found_tree(root)}')

@@ -37,7 +37,11 @@ def check_davis(request: Request) -> list[SplitCheck]:
         for name in wanted
         if name in here
     }
-    return [_check_split(split, info.sequences(split), scans) for split in chosen]
+    checks = [_check_split(split, info.sequences(split), scans) for split in chosen]
+    others = sorted(here.difference(*info.splits.values()))
+    if others:
+        checks[0].notes.append(f'folders of no split: {names(others)}')
+    return checks
 
 
 def listed_splits(info: DataInfo, root: Path) -> DataInfo:

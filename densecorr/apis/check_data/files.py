@@ -40,7 +40,12 @@ class VideoScan:
 
 
 def scan_video(
-    frames: Path, annotations: Path | None = None, *, deep: bool, decode: str = 'first'
+    frames: Path,
+    annotations: Path | None = None,
+    *,
+    deep: bool,
+    decode: str = 'first',
+    same_size: bool = True,
 ) -> VideoScan:
     """Look at every file of a video.
 
@@ -50,6 +55,7 @@ def scan_video(
             are none.
         deep: decode every file; otherwise headers are read.
         decode: label maps that are decoded anyway, ``'first'`` or ``'all'``.
+        same_size: whether all frames should have one size.
     """
     scan = VideoScan()
     images = attempt(list_frames, frames, scan.problems) or []
@@ -61,7 +67,7 @@ def scan_video(
             scan.sizes[path.stem] = size
     usual = next(iter(scan.sizes.values()), ())
     for stem, size in scan.sizes.items():
-        if size != usual:
+        if same_size and size != usual:
             scan.problems.append(f'frame {stem} is {_hw(size)}, the first {_hw(usual)}')
     if annotations is not None:
         files = attempt(_list_labels, annotations, scan.problems) or []

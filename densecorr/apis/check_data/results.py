@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from densecorr.utils.data_info import DataInfo
+from densecorr.utils.tree_listing import found_tree
 
 _SHOWN = 6  # names in a line of a problem
 _LINES = 40  # problems and missing names of a split
@@ -34,7 +35,7 @@ class Request:
         """The error of a root that holds no split."""
         return FileNotFoundError(
             f'{place} holds no sequence of {self.info.title}.\n'
-            f'{self.info.instructions()}'
+            f'{self.info.instructions()}\n{found_tree(self.root)}'
         )
 
 
@@ -45,7 +46,7 @@ class SplitCheck:
     Attributes:
         name: ``'<year>/<split>'``, or what the dataset calls it.
         sequences: expected and found sequences; expected is None where not known.
-        frames: expected and found frames; expected is None where not known.
+        frames: expected and found frames; None where not known or not counted.
         missing: sequences that are not there.
         problems: everything else that is wrong, one line each.
         notes: what a user may want to know, though nothing is wrong.
@@ -53,7 +54,7 @@ class SplitCheck:
 
     name: str
     sequences: tuple[int | None, int]
-    frames: tuple[int | None, int]
+    frames: tuple[int | None, int | None]
     missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -62,7 +63,8 @@ class SplitCheck:
     def whole(self) -> bool:
         """Whether nothing is missing, as far as numbers are known."""
         counts = (self.sequences, self.frames)
-        return not self.missing and all(want in (None, got) for want, got in counts)
+        equal = (want is None or got in (None, want) for want, got in counts)
+        return not self.missing and all(equal)
 
     @property
     def ok(self) -> bool:
@@ -76,7 +78,9 @@ class SplitCheck:
             state = 'something is wrong'
         if not self.whole:
             state = 'not the whole split'
-        counts = f'{_of(*self.sequences)} sequences, {_of(*self.frames)} frames'
+        counts = f'{_of(*self.sequences)} sequences'
+        if self.frames[1] is not None:
+            counts += f', {_of(self.frames[0], self.frames[1])} frames'
         lines = [f'{self.name}: {counts}: {state}']
         if self.missing:
             lines.append(f'  missing sequences: {names(self.missing, _LINES)}')
