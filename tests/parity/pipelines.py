@@ -19,11 +19,10 @@ from .replay import DEVICE, Case
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_'
 
 
-def protocol_of(name: str) -> dict[str, Any]:
-    """The DAVIS part of a shipped protocol."""
-    return Config.fromfile(
-        CONFIGS / 'protocols' / f'{name}.py'
-    ).protocol.davis.to_dict()
+def protocol_of(name: str, part: str = 'davis') -> dict[str, Any]:
+    """A part of a shipped protocol."""
+    config = Config.fromfile(CONFIGS / 'protocols' / f'{name}.py')
+    return config.protocol[part].to_dict()
 
 
 def model_of(name: str) -> dict[str, Any]:
@@ -56,9 +55,21 @@ def memory_video(
     )
 
 
-def crw_tracker(case: Case, state: dict[str, torch.Tensor]) -> VideoTracker:
-    """CRW's network and protocol with the case's settings and official weights."""
-    protocol = protocol_of('crw')
+def crw_tracker(
+    case: Case, state: dict[str, torch.Tensor], part: str = 'davis', **labels: Any
+) -> VideoTracker:
+    """CRW's network and protocol with the case's settings and official weights.
+
+    Args:
+        case: its hyper-parameters are taken.
+        state: official weights.
+        part: of the protocol.
+        labels: laid over those of the protocol.
+    """
+    protocol = protocol_of('crw', part)
+    protocol['labels'].update(labels)
+    if case.crop_size > 0:
+        protocol['size']['fixed'] = (case.crop_size, case.crop_size)
     protocol['context']['num_frames'] = case.n_context
     protocol['window']['radius'] = case.radius
     protocol['select'] = dict(topk=case.topk, temperature=case.temperature)
