@@ -12,13 +12,12 @@ from densecorr.apis.list_request import ListRequest, find_place, videos_below
 from densecorr.datasets.davis import read_list
 from densecorr.utils.data_info import load_data_info
 from densecorr.utils.files import write_lines
+from densecorr.utils.jhmdb_files import MARKS, read_split
 from densecorr.utils.list_files import check_fields, frame_index_lines, read_lines
 from densecorr.utils.suggest import suggest
 from densecorr.utils.video_source import frame_order, is_frame, list_frames
 
 _JHMDB_PAGE = 'http://jhmdb.is.tue.mpg.de'
-_TRAIN, _TEST = '1', '2'  # marks in the split files of JHMDB
-_UNUSED = '0'  # a mark of HMDB, from which JHMDB was taken
 _SPLIT = '_test_split1.txt'
 _VIP_FOLDERS = ('VIP_Fine', 'VIP')
 _SHOWN = 5  # names in a note
@@ -153,7 +152,7 @@ def _jhmdb_val(request: ListRequest) -> Iterator[str]:
         )
     for path in files:
         action = path.name.removesuffix(_SPLIT)
-        for clip in _tested_clips(path):
+        for clip in read_split(path, MARKS['val']):
             mat = f'joint_positions/{action}/{clip}/joint_positions.mat'
             frames = f'Rename_Images/{action}/{clip}'
             count = _count_frames(root / frames)
@@ -167,19 +166,6 @@ def _jhmdb_val(request: ListRequest) -> Iterator[str]:
             f'{missing[:_SHOWN]}'
         )
     request.compare('jhmdb', 'split1/test')
-
-
-def _tested_clips(path: Path) -> Iterator[str]:
-    """Clips that a file ``<clip>.avi <mark>`` gives to the test set."""
-    for line in read_lines(path):
-        fields = line.fields
-        if len(fields) != 2 or fields[1] not in (_UNUSED, _TRAIN, _TEST):
-            line.refuse(
-                f'"<clip>.avi {_TRAIN}" (training) or "<clip>.avi {_TEST}" (test) is '
-                'expected.'
-            )
-        if fields[1] == _TEST:
-            yield fields[0].removesuffix('.avi')
 
 
 def _count_frames(folder: Path) -> int:
