@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,9 @@ def prepare_tree(
     source, out = Path(source).expanduser(), Path(out).expanduser()
     check_apart(source, out)
     splits = _find_splits(KINDS[kind], source)
-    videos = {name: v for group in splits.values() for name, v in group.items()}
-    pairs = list(_folder_pairs(videos.values(), out))
+    named = {name: v for group in splits.values() for name, v in group.items()}
+    videos = list(named.values())
+    pairs = list(_folder_pairs(videos, out))
     if copy:
         files = [(f, t / f.name) for s, t in pairs for f in _copied(s, t)]
         written = _copy(files)
@@ -106,7 +107,7 @@ def prepare_tree(
         status='written' if written else 'nothing to do',
         written=written,
         splits={split: len(group) for split, group in splits.items()},
-        notes=list(_notes(videos.values())),
+        notes=list(_notes(videos)),
     )
 
 
@@ -188,7 +189,7 @@ def _folders(folder: Path) -> list[str]:
     return sorted(path.name for path in entries if path.is_dir())
 
 
-def _folder_pairs(videos: Iterable[_Video], out: Path) -> Iterator[tuple[Path, Path]]:
+def _folder_pairs(videos: Sequence[_Video], out: Path) -> Iterator[tuple[Path, Path]]:
     """Source and target of every folder."""
     for video in videos:
         for name, folder in zip(FOLDERS, (video.frames, video.labels), strict=True):
@@ -261,22 +262,23 @@ def _copy(files: Sequence[tuple[Path, Path]]) -> int:
     return written
 
 
-def _notes(videos: Iterable[_Video]) -> Iterator[str]:
+def _notes(videos: Sequence[_Video]) -> Iterator[str]:
     """What a reader that pairs frames and labels by position would stumble over."""
-    bare = [video.name for video in videos if video.labels is None]
-    if bare:
-        yield f'{len(bare)} videos have no labels: {bare[:_SHOWN]}'
-    partly, orphans = [], []
+    named: dict[str, list[str]] = {
+        'no labels': [],
+        'labels for some frames': [],
+        'labels without frame': [],
+    }
     for video in videos:
         if video.labels is None:
+            named['no labels'].append(video.name)
             continue
         frames = {path.stem for path in list_frames(video.frames)}
         labels = {path.stem for path in list_frames(video.labels, ['.png'])}
         if labels - frames:
-            orphans.append(video.name)
+            named['labels without frame'].append(video.name)
         elif labels != frames:
-            partly.append(video.name)
-    if partly:
-        yield f'{len(partly)} videos have labels for some frames: {partly[:_SHOWN]}'
-    if orphans:
-        yield f'{len(orphans)} videos have labels without frame: {orphans[:_SHOWN]}'
+            named['labels for some frames'].append(video.name)
+    for what, names in named.items():
+        if names:
+            yield f'{len(names)} of {len(videos)} videos have {what}: {names[:_SHOWN]}'
