@@ -59,7 +59,8 @@ def test_facts_of_one_sequence_and_nesting_of_the_years(info):
 def test_unknown_names_are_told_with_the_nearest(info):
     assert 'davis' in data_info_names()
     with pytest.raises(
-        KeyError, match=r"'dvis'.* Did you mean 'davis'\? Known names: .*davi"
+        KeyError,
+        match=r"'dvis'.* Did you mean 'davis' or 'visor'\? Known names: .*d",
     ):
         load_data_info('dvis')
     with pytest.raises(KeyError, match=r"no split '2017/vall'. Known: .*2017/val"):

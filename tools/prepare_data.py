@@ -11,6 +11,7 @@ COMMAND_MODULES = (
     'densecorr.apis.prepare_commands',
     'densecorr.apis.prepare_list_commands',
     'densecorr.apis.prepare_copy_commands',
+    'densecorr.apis.prepare_download_commands',
 )
 
 

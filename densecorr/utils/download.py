@@ -124,6 +124,20 @@ def fetch(
     return digests['sha256']
 
 
+def check_file(path: str | Path, checksum: str | None = None) -> str:
+    """SHA-256 of a file in hexadecimal digits, after comparing it with a checksum.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file has another checksum, or that has another form.
+    """
+    path = Path(path)
+    kind, digits = _parse_checksum(checksum)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no file {str(path)!r}.')
+    return _check_present(path, kind, digits)
+
+
 def _parse_checksum(checksum: str | None) -> tuple[str, str | None]:
     """Kind and digits; without a checksum any digits will do."""
     if checksum is None:

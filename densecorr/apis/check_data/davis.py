@@ -39,8 +39,9 @@ def check_davis(request: Request) -> list[SplitCheck]:
     }
     checks = [_check_split(split, info.sequences(split), scans) for split in chosen]
     others = sorted(here.difference(*info.splits.values()))
-    if others:
-        checks[0].notes.append(f'folders of no split: {names(others)}')
+    for check in checks:
+        if others and check.missing:
+            check.notes.append(f'folders of no split: {names(others)}')
     return checks
 
 
