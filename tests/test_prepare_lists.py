@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -210,6 +211,15 @@ def test_dul_davis_lists(tmp_path):
         write_list('val2_davis2017_480p', tmp_path / 'x', small)
 
 
+def test_dul_choice_of_five_sequences_is_the_documented_one(tmp_path):
+    names = dict.fromkeys(davis2017_val_index(), 1)
+    root = write_davis_tree(tmp_path / 'davis', names, size=(8, 8))
+    path = write_list('val2_davis2017_480p', tmp_path, root)['path']
+    chosen = ', '.join(video.name for video in read_validation_list(path))
+    page = (CHECKOUT / 'docs/data.md').read_text(encoding='utf-8')
+    assert f'of all 30 every sixth: {chosen}' in ' '.join(page.split())
+
+
 def test_dul_youtube_list_flags_what_is_wanted(tmp_path):
     root = tmp_path / 'ytvos'
     write_frames(root / 'valid_all_frames/JPEGImages/v', 7)
@@ -300,3 +310,15 @@ def test_help_names_every_list_and_imports_no_torch():
     )
     assert all(name in ' '.join(found.stdout.split()) for name in KINDS)
     assert found.stdout.splitlines()[-1] == 'set()'
+
+
+def test_the_page_has_every_list_and_commands_that_parse():
+    page = (CHECKOUT / 'docs/data.md').read_text(encoding='utf-8')
+    for name in KINDS:
+        assert f'`{name}`' in page
+    commands = re.findall(r'^python (tools/prepare_data\.py .+)$', page, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        program, *arguments = command.split()
+        parse_args = runpy.run_path(str(CHECKOUT / program))['parse_args']
+        assert parse_args(arguments).command == arguments[0]
