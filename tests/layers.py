@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ('propagation', 'evaluation', 'evaluation.metrics'),
     ('models.methods',),
     ('engine',),
-    ('apis', 'cli'),
+    ('apis', 'cli', 'testing'),
 )
 # These never import one another, whatever their layers; they meet in a config. Layer
 # 0 belongs to everyone.

@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 
 from densecorr.apis.config import (
-    apply_options,
     protocol_files,
     resolve,
     task_names,
@@ -17,6 +16,7 @@ from densecorr.apis.config import (
 )
 from densecorr.datasets.toy.layouts.write import write_layout
 from densecorr.registry import DATASETS, METRICS, MODELS
+from densecorr.testing import shrink
 
 from .test_datasets.hand_clip import HandClip
 from .trees import moving_blobs, write_davis_tree, write_vip_tree, write_ytvos_tree
@@ -75,13 +75,8 @@ def test_config_builds_for_every_task(path, tmp_path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)
 def test_config_tracks_at_toy_size(path, tmp_path):
-    cfg = resolve(path, 'davis')
-    cfg = apply_options(cfg, {'protocol.davis.size': dict(rounding='nearest')})
-    if cfg.model.backbone.type == 'TimmFeatures':  # the real ones have 86 M numbers
-        small = dict(depth=1, embed_dim=32, num_heads=2)
-        cfg = apply_options(
-            cfg, {f'new:model.backbone.{key}': value for key, value in small.items()}
-        )
+    cfg = shrink(resolve(path, 'davis'))
+    cfg.protocol.davis.size = dict(rounding='nearest')
     torch.manual_seed(0)
     tracker = MODELS.build(tracker_config(cfg)).eval()
     tree = write_davis_tree(tmp_path / 'DAVIS', {'dog': 3}, size=(64, 96))

@@ -14,6 +14,7 @@ MODULES = (
     'compat',
     'registry',
     'cli',
+    'testing',
     'utils/__init__',
     'utils/images',
     'ops/__init__',

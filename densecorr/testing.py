@@ -1,0 +1,62 @@
+"""Configs at toy size, for tests of configs and of what is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from mmengine.config import Config
+
+_VIT = dict(depth=1, embed_dim=32, num_heads=2)
+_SHORT_SIDE = 64  # pixels
+_CONTEXT = 2  # frames
+_FRAMES = 3  # of a video
+
+
+def shrink(cfg: Config) -> Config:
+    """The same components with little to compute: seconds on a CPU for any config.
+
+    ViTs get one block of width 32 (their patches stay); network inputs a short side of
+    about 64 pixels; protocols at most 2 recent frames; videos 3 frames. ResNets stay
+    as they are. Weights of a checkpoint do not fit the result.
+
+    Args:
+        cfg: a config, with or without a task applied; it is not changed.
+    """
+    cfg = deepcopy(cfg)
+    backbone = cfg.get('model', {}).get('backbone', {})
+    if backbone.get('type') == 'TimmFeatures' and backbone.arch.startswith('vit'):
+        backbone.update(_VIT, out_indices=(-1,))
+    for part in cfg.get('protocol', {}).values():
+        if isinstance(part, Mapping) and 'context' in part:
+            _shrink_part(part)
+    for key, value in cfg.items():
+        if key.startswith('task_'):
+            _shrink_dataset(value.test_dataset)
+    if 'test_dataset' in cfg:
+        _shrink_dataset(cfg.test_dataset)
+    return cfg
+
+
+def _shrink_part(part: Any) -> None:
+    """What the protocol says about one task."""
+    size = part.size
+    if 'short_side' in size:
+        size.short_side = _SHORT_SIDE
+    if 'fixed' in size:
+        size.fixed = _small(size.fixed)
+    if 'resize' in part.get('data', {}):
+        part.data.resize = _small(part.data.resize)
+    part.context.num_frames = min(part.context.num_frames, _CONTEXT)
+
+
+def _small(size: tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of nearly the same shape with the toy short side, in multiples of 16."""
+    scale = _SHORT_SIDE / min(size)
+    height, width = (max(16, round(side * scale / 16) * 16) for side in size)
+    return height, width
+
+
+def _shrink_dataset(dataset: Any) -> None:
+    dataset.max_frames = _FRAMES
