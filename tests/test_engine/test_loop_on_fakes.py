@@ -249,3 +249,10 @@ def test_progress_is_lines_elsewhere(monkeypatch):
     with FrameProgress(2, 'rank 1 of 2', visible=False, interval=0) as progress:
         progress.advance()
     assert len(lines) == 2
+
+
+def test_other_things_than_frames_are_counted_by_their_name():
+    progress = FrameProgress(4, 'Listing x', unit='folders')
+    progress.advance(3)
+    assert progress.line().startswith('Listing x: 3/4 folders, ')
+    assert ' folders/s, ETA ' in progress.line()
