@@ -151,7 +151,7 @@ def test_program(server, tmp_path, capsys):
     server.files.clear()
     command = ['prepare_data', 'davis', '--out', str(tmp_path / 'b')]
     assert cli.main([*command, '--download', '--address', address]) == 1
-    assert 'could not be fetched' in capsys.readouterr().err
+    assert 'HTTP Error 404' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(command)
     assert 'one of the arguments --download --archive' in capsys.readouterr().err

@@ -77,9 +77,10 @@ def _fetch(address: str, archive: Path, checksum: str | None) -> str:
     try:
         return fetch(address, archive, checksum, Progress('fetched'))
     except (HTTPError, ConnectionError) as error:
+        what = error if isinstance(error, ConnectionError) else f'{address}: {error}.'
         raise ConnectionError(
-            f'{address} could not be fetched ({error}). Without a network, fetch the '
-            'archive elsewhere and name it with --archive ZIP.'
+            f'{what} Without a network, fetch the archive elsewhere and name it with '
+            '--archive ZIP.'
         ) from error
 
 

@@ -232,9 +232,10 @@ class _Transfer:
                 error = broken
             failed = failed + 1 if self.handle.tell() <= before else 1
             if failed >= _ATTEMPTS or self.handle.tell() == start:
+                there = self.handle.tell()
+                rest = ' The same command goes on from there.' if there else ''
                 raise ConnectionError(
-                    f'{self.address} ended after {self.handle.tell()} bytes: {error}. '
-                    'The same command goes on from there.'
+                    f'{self.address} ended after {there} bytes: {error}.{rest}'
                 ) from error
             time.sleep(_WAIT * failed)
         self.handle.flush()

@@ -48,7 +48,7 @@ def check_jhmdb(request: Request) -> list[SplitCheck]:
         checks = [clips.check('all clips', clips.present())]
         problems.append(_NO_SPLITS)
     else:
-        chosen = request.splits or [s for s in listed if s in request.info.counts]
+        chosen = request.splits or [s for s in request.info.counts if s in listed]
         checks = [clips.check(s, listed.get(s, [])) for s in chosen or listed]
         for check in checks:
             if check.name not in listed:
