@@ -78,7 +78,7 @@ def test_damage_of_a_spriteworld_folder(sprite):
     with pytest.raises(KeyError, match='checked as a whole: leave --split out'):
         check_data('spriteworld', sprite, splits=['val'])
     (sprite / 'spriteworld.json').unlink()
-    with pytest.raises(ValueError, match=r'spriteworld\.json'):
+    with pytest.raises(FileNotFoundError, match=r'(?s)no sequence of Sp.*Found in'):
         check_data('spriteworld', sprite)
 
 

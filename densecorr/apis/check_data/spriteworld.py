@@ -29,7 +29,9 @@ def check_spriteworld(request: Request) -> list[SplitCheck]:
     """
     if request.splits:
         raise KeyError('SpriteWorld is checked as a whole: leave --split out.')
-    manifest = PreparedTree(request.root, _MANIFEST).read()
+    manifest = None
+    if (request.root / _MANIFEST).is_file():
+        manifest = PreparedTree(request.root, _MANIFEST).read()
     if manifest is None:
         raise request.nothing(request.root)
     checks = [
