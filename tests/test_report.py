@@ -120,11 +120,12 @@ def test_sparse_labels_keep_their_frame_numbers(tmp_path):
     assert chosen_frames(video(tmp_path, sparse, names), 5) == [20, 0]
 
 
-def test_without_scores_first_middle_and_last_are_shown(tmp_path):
+def test_without_scores_evenly_spaced_frames_are_shown(tmp_path):
     for scores in ({}, dict(frames=['0'], objects=[])):
         found = video(tmp_path, scores, [f'{n}' for n in range(9)])
         assert curves(found) == {}
-        assert chosen_frames(found, 5) == [0, 4, 8]
+        assert chosen_frames(found, 5) == [0, 2, 4, 6, 8]
+        assert chosen_frames(found, 1) == [8]
     assert chosen_frames(video(tmp_path, {}, ['0']), 5) == [0]
     short = video(tmp_path, scored(([0.5] * 3, [0.5] * 3)), ['0'])
     assert chosen_frames(short, 5) == [0]  # the record has frames that are gone
@@ -239,7 +240,7 @@ def test_what_is_missing_is_said(made, copy):
     assert '2 videos have no record' in page
     assert page.count('No object of this video was scored, or its record') == 2
     assert page.count('No votes are stored for this video.') == 2
-    assert page.count('data:image/jpeg') == 3 + 3  # first, middle, last; images alone
+    assert page.count('data:image/jpeg') == 5 + 3  # evenly spaced; images alone
     page = page_of(copy, made[1], None)
     assert page.count('The predictions of this video are not in this folder.') == 2
     assert '2 videos have no images: the dataset was not found' in page

@@ -19,19 +19,22 @@ FOLDER = 'votes'
 
 
 def frame_means(result: Mapping[str, Any]) -> dict[str, float]:
-    """Mean of J and F over the objects of a video, by frame name.
+    """Score of every frame of a video, by frame name; those that count only.
 
-    Objects do not count in frames in which their scores are None.
+    It is the mean of J and F over the objects, each in the frames in which its scores
+    are not None; without objects it is that of ``frame_scores``.
 
     Args:
-        result: what :meth:`densecorr.evaluation.metrics.VOSMetric.finish` gave: of a
-            record of the results folder, an entry of ``results``.
+        result: what a metric finished with, of a record an entry of ``results``:
+            ``frames`` (names), and ``objects`` with ``J`` and ``F`` per frame or
+            ``frame_scores``.
     """
-    objects = result.get('objects', ())
+    objects, names = result.get('objects', ()), result.get('frames', ())
     if not objects:
-        return {}
+        scores = zip(names, result.get('frame_scores', ()), strict=False)
+        return {name: score for name, score in scores if score is not None}
     means = {}
-    for place, name in enumerate(result['frames']):
+    for place, name in enumerate(names):
         pairs = [(item['J'][place], item['F'][place]) for item in objects]
         known = [(j + f) / 2 for j, f in pairs if None not in (j, f)]
         if known:
@@ -40,7 +43,7 @@ def frame_means(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def stored_frame(video: VideoSample, results: Sequence[Mapping[str, Any]]) -> int:
-    """The frame whose votes are kept: the worst scored one, or else the last.
+    """The frame whose votes are kept: the worst scored one, or else the last written.
 
     Args:
         video: the video.
@@ -59,7 +62,7 @@ def stored_frame(video: VideoSample, results: Sequence[Mapping[str, Any]]) -> in
     }
     if scores:
         return min(scores, key=lambda index: (scores[index], index))
-    return video.num_frames - 1 if video.num_frames - 1 > start else -1
+    return max((index for index in video.result_frames if index > start), default=-1)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-// J and F of every object over time, two charts with one cursor and one table.
+// Numbers over time, such as J and F of every object: charts with one cursor and table.
 
 // Okabe and Ito's colours, told apart by readers with any kind of colour vision; a
 // second round of objects gets dashes.
@@ -24,14 +24,14 @@ function draw(parent, tag, attributes, text) {
 
 /** What is drawn: the mean first if there are several objects, then each object. */
 function seriesOf(curves) {
-  const objects = curves.objects.map((item) => ({
-    label: `object ${item.label}`, style: strokeOf(item.label), kind: '', J: item.J, F: item.F,
-  }));
+  const objects = curves.objects.map((item) => item.label
+    ? {...item, style: strokeOf(item.label), kind: ''}
+    : {...item, style: {}, kind: 'mean'});
   if (objects.length === 1) return objects;
   const average = (measure) =>
     curves.x.map((_, place) => mean(objects.map((item) => item[measure][place])));
-  const all = {label: 'mean of the objects', style: {}, kind: 'mean', J: average('J'), F: average('F')};
-  return [all, ...objects];
+  const means = Object.fromEntries(curves.measures.map((name) => [name, average(name)]));
+  return [{name: 'mean of the objects', style: {}, kind: 'mean', ...means}, ...objects];
 }
 
 /** The path through the points of a series; an unknown value breaks it. */
@@ -73,7 +73,9 @@ function drawChart(svg, curves, series, marked, cursor) {
   for (const {kind, style, [measure]: values} of series) { // the mean lies below the objects
     draw(svg, 'path', {class: `series ${kind}`, ...style, d: pathOf(values, xs, y)});
     values.forEach((value, place) => {
-      const lonely = xs.length <= 40 || place === cursor;
+      const beside = [values[place - 1] ?? null, values[place + 1] ?? null];
+      const alone = beside.every((other) => other === null);
+      const lonely = xs.length <= 40 || alone || place === cursor;
       if (value !== null && lonely) {
         const radius = place === cursor ? 4 : 2;
         const at = {cx: xs[place], cy: y(value), r: radius};
@@ -101,10 +103,10 @@ function fillReadout(table, template, curves, series, cursor) {
     ? `mean over the ${curves.x.length} frame${curves.x.length === 1 ? '' : 's'} that count`
     : `frame ${curves.names[cursor]}`;
   table.tBodies[0].replaceChildren(...series.map((item) => {
-    const values = ['J', 'F'].map((measure) =>
+    const values = curves.measures.map((measure) =>
       percent(cursor === null ? mean(item[measure]) : item[measure][cursor]));
     const head = document.createElement('span');
-    head.append(sampleLine(template, item), item.label);
+    head.append(sampleLine(template, item), item.name);
     return tableRow([head, ...values]);
   }));
 }

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from densecorr.apis.report.measures import is_unknown, main_measure
 from densecorr.apis.report.results import Results, VideoFiles
+from densecorr.apis.votes import frame_means as means_of_record
 from densecorr.utils.tables import format_table
 
 _DIGITS = 6  # of a fraction in the page
-_SMALL_IS_GOOD = ('Decay', 'difference')  # ends of names of measures without a bar
+_OBJECT_MEASURES = ('J', 'F')
+_PLURAL = dict(object='objects', part='parts', joint='joints')
 _SHOWN = 200  # letters of a value of the fingerprint
 
 
 def percent(value: float | None) -> str:
     """A fraction as percent with one digit; ``-`` where it is not known."""
-    return '-' if _unknown(value) else f'{100 * float(value or 0):.1f}'
+    return '-' if is_unknown(value) else f'{100 * float(value or 0):.1f}'
 
 
 def notes_of(content: Mapping[str, Any]) -> list[str]:
@@ -69,7 +71,7 @@ def score_bars(results: Results) -> dict[str, Any]:
     bars = [('this run', score, True)]
     for entry in results.yardsticks.values():
         value = entry['metrics'].get(measure)
-        if not _unknown(value):
+        if not is_unknown(value):
             bars.append((str(entry.get('label', '?')), float(value), False))
     bars.sort(key=lambda bar: bar[1])
     return dict(
@@ -83,35 +85,27 @@ def score_bars(results: Results) -> dict[str, Any]:
     )
 
 
-def main_measure(metrics: Mapping[str, Any]) -> str | None:
-    """The first measure that is a fraction of which more is better."""
-    for name, value in metrics.items():
-        good = not name.endswith(_SMALL_IS_GOOD)
-        if good and not _unknown(value) and 0 <= float(value) <= 1:
-            return name
-    return None
-
-
 def video_table(results: Results) -> dict[str, Any]:
     """``per_video.csv`` with fractions in percent."""
-    columns, rows = results.table
-    return dict(columns=columns, rows=[[_cell(cell) for cell in row] for row in rows])
+    return _table(results.table)
+
+
+def part_table(results: Results) -> dict[str, Any]:
+    """``per_joint.csv`` or ``per_class.csv`` with fractions in percent."""
+    return _table(results.parts)
 
 
 def curves(video: VideoFiles) -> dict[str, Any]:
-    """J and F of every object over time.
+    """Numbers over time: J and F of every object, or the score of every frame.
 
     Returns:
         ``x``, frame numbers, ``names`` of these frames, ``last``, the number of the
-        last frame of the video, and ``objects`` with ``label``, ``J`` and ``F``; empty
-        without a record.
+        last frame of the video, ``measures``, names, and ``objects`` with ``label``
+        (0 for all together), ``name`` and a series per measure; empty without a
+        record.
     """
     names = [str(name) for name in video.scores.get('frames', ())]
-    objects = [
-        item
-        for item in video.objects
-        if len(item.get('J', ())) == len(item.get('F', ())) == len(names) > 0
-    ]
+    measures, objects = _series(video, len(names))
     if not objects:
         return {}
     numbers = {name: index for index, name in enumerate(video.frame_names)}
@@ -120,29 +114,64 @@ def curves(video: VideoFiles) -> dict[str, Any]:
         x=places,
         names=names,
         last=max(len(video.frame_names) - 1, *places, 1),
-        objects=[
-            dict(
-                label=item.get('object', place + 1),
-                J=[_rounded(value) for value in item['J']],
-                F=[_rounded(value) for value in item['F']],
-            )
-            for place, item in enumerate(objects)
-        ],
+        measures=measures,
+        objects=objects,
     )
 
 
+def _series(video: VideoFiles, length: int) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the measures, and the series; those of another length are left out."""
+    scores = video.scores.get('frame_scores') or ()
+    if not video.objects and len(scores) == length > 0:
+        values = [_rounded(value) for value in scores]
+        one = {'label': 0, 'name': f'all {_PLURAL[video.thing]}', video.measure: values}
+        return [video.measure], [one]
+    objects = []
+    for place, item in enumerate(video.objects):
+        if any(len(item.get(m, ())) != length or not length for m in _OBJECT_MEASURES):
+            continue
+        label = item.get('object', place + 1)
+        series = {m: [_rounded(value) for value in item[m]] for m in _OBJECT_MEASURES}
+        objects.append(dict(label=label, name=object_name(label, item), **series))
+    return list(_OBJECT_MEASURES), objects
+
+
+def object_name(label: int, item: Mapping[str, Any]) -> str:
+    """``object 2``, with the kind of object where the record tells it."""
+    kind = item.get('category')
+    return f'object {label} ({kind})' if kind else f'object {label}'
+
+
+def label_names(video: VideoFiles) -> dict[int, str]:
+    """Names of labels, as far as they have others than their numbers; of joints, too.
+
+    Labels count from 1, joints from 0.
+    """
+    if video.thing == 'joint':
+        return dict(enumerate(video.names))
+    if video.thing == 'part':
+        return {n: name for n, name in enumerate(video.names) if n}
+    kinds = dict(video.sample.categories or {}) if video.sample else {}
+    kinds |= {o['object']: o['category'] for o in video.objects if o.get('category')}
+    return {n: f'object {n} ({kind})' for n, kind in sorted(kinds.items())}
+
+
 def frame_means(video: VideoFiles) -> dict[int, float]:
-    """Mean of J and F over the objects, by frame number."""
+    """Score of every frame that counts, by frame number.
+
+    It is the mean of J and F over the objects, or what the metric says of a frame.
+    """
     found = curves(video)
     if not found:
         return {}
-    means = {}
-    for place, index in enumerate(found['x']):
-        values = [o[m][place] for o in found['objects'] for m in ('J', 'F')]
-        known = [value for value in values if value is not None]
-        if known:
-            means[index] = sum(known) / len(known)
-    return means
+    numbers = dict(zip(found['names'], found['x'], strict=True))
+    record = dict(found, frames=found['names'])
+    if not video.objects:
+        record = dict(
+            frames=found['names'], frame_scores=found['objects'][0][video.measure]
+        )
+    means = means_of_record(record)
+    return {numbers[name]: score for name, score in means.items()}
 
 
 def flat_fingerprint(fingerprint: Any, path: str = '') -> list[tuple[str, str]]:
@@ -165,7 +194,7 @@ def _sentence(
         yardsticks.get(name, {}).get('metrics', {}).get(measure)
         for name in ('copy', 'ceiling')
     ]
-    if any(_unknown(value) for value in ends):
+    if any(is_unknown(value) for value in ends):
         return ''
     low, high = (float(value) for value in ends)
     if high - low < 10**-_DIGITS:
@@ -185,11 +214,16 @@ def _sentence(
 
 def _number(name: str, value: Any) -> str:
     """A measure in percent; what is no fraction, such as a difference, as it is."""
-    if _unknown(value):
+    if is_unknown(value):
         return '-'
     if name.endswith('difference'):
         return f'{float(value):.3g}'
     return percent(float(value))
+
+
+def _table(table: tuple[list[str], list[list[str]]]) -> dict[str, Any]:
+    columns, rows = table
+    return dict(columns=columns, rows=[[_cell(cell) for cell in row] for row in rows])
 
 
 def _cell(cell: str) -> str:
@@ -205,49 +239,4 @@ def _width(value: float) -> float:
 
 
 def _rounded(value: Any) -> float | None:
-    return None if _unknown(value) else round(float(value), _DIGITS)
-
-
-def _unknown(value: Any) -> bool:
-    """None, NaN, infinite, or no number at all."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return True
-    return not math.isfinite(value)
-
-
-def missing_parts(results: Results, videos: Sequence[VideoFiles]) -> list[str]:
-    """Sentences about what the page lacks, and how to get it."""
-    again = 'Run the evaluation again with the same --out: finished videos are kept.'
-    found = list(results.problems)
-    if not results.content:
-        found.append(
-            'There is no metrics.json: the run was not finished, so there is no score. '
-            f'{again}'
-        )
-    if not results.yardsticks:
-        found.append(
-            'No yardsticks: the score has nothing to be compared with. Run the '
-            'evaluation again with the same --out and --yardsticks all.'
-        )
-    lacking = [v.name for v in videos if v.name not in results.records]
-    if lacking:
-        found.append(
-            f'{_count(lacking)} no record, so no curves and no worst frames: '
-            f'{_names(lacking)}. {again}'
-        )
-    gone = [v.name for v in videos if v.sample is None]
-    if gone:
-        found.append(
-            f'{_count(gone)} no images: the dataset was not found when this page was '
-            'made. Make it again with: python tools/report.py RESULTS --data ROOT'
-        )
-    return found
-
-
-def _count(names: Sequence[str]) -> str:
-    return '1 video has' if len(names) == 1 else f'{len(names)} videos have'
-
-
-def _names(names: Sequence[str], shown: int = 5) -> str:
-    more = f' and {len(names) - shown} more' if len(names) > shown else ''
-    return ', '.join(names[:shown]) + more
+    return None if is_unknown(value) else round(float(value), _DIGITS)

@@ -12,8 +12,10 @@ from PIL import Image
 
 from densecorr.apis.report.page import find_videos
 from densecorr.apis.report.results import VideoFiles
+from densecorr.structures import VideoSample
 from densecorr.utils.files import write_atomic
 from densecorr.utils.video_writer import VideoWriter
+from densecorr.visualization.joints import draw_joints
 from densecorr.visualization.overlay import overlay, shrink
 
 OVERLAYS = ('png', 'gif', 'mp4')
@@ -35,8 +37,9 @@ def write_overlays(
         <out>/overlays/<video>/<frame>.png
         <out>/overlays/<video>/overlay.gif  overlay.mp4
 
-    A frame without a prediction is shown as it is. Memory does not grow with the
-    number of frames.
+    Label maps tint their frames, joints are discs joined to a skeleton. A frame
+    without a prediction is shown as it is; frames whose results were not wanted are
+    left out. Memory does not grow with the number of frames.
 
     Args:
         out_dir: a results folder.
@@ -82,11 +85,10 @@ def _write_video(
     sample = video.sample
     assert sample is not None  # the caller has looked
     paths = {kind: folder / f'overlay.{kind}' for kind in kinds if kind != 'png'}
-    first = sample.read_labels(sample.label_frames[0]) if sample.label_frames else None
-    palette = None if first is None else first.palette
+    palette = _palette(sample)
     with contextlib.ExitStack() as stack:
         writers: dict[str, VideoWriter] = {}
-        for index in range(sample.num_frames):
+        for index in sample.result_frames:
             drawn = _draw(video, index, palette)
             if 'png' in kinds:
                 name = f'{sample.frame_names[index]}.png'
@@ -100,10 +102,20 @@ def _write_video(
     return [*paths.values(), *([folder] if 'png' in kinds else [])]
 
 
+def _palette(sample: VideoSample) -> np.ndarray | None:
+    """Colours of the annotations, where there are label maps."""
+    if sample.read_joints is not None or not sample.label_frames:
+        return None
+    return sample.read_labels(sample.label_frames[0]).palette
+
+
 def _draw(video: VideoFiles, index: int, palette: np.ndarray | None) -> np.ndarray:
     """``(H, W, 3)`` frame with its prediction; a frame that cannot be read raises."""
     assert video.sample is not None  # of _write_video
     image = video.sample.read_frame(index)
+    if video.has_joints:
+        joints = video.joints(index)
+        return image if joints is None else draw_joints(image, joints)
     label_map = video.prediction(index)
     if label_map is None or label_map.shape != image.shape[:2]:
         return image

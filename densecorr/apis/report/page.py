@@ -12,13 +12,15 @@ from markupsafe import Markup
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from densecorr.apis.report.missing import missing_parts, unscored_sentences
 from densecorr.apis.report.numbers import (
     curves,
     flat_fingerprint,
     frame_means,
+    label_names,
     measure_table,
-    missing_parts,
     notes_of,
+    part_table,
     percent,
     score_bars,
     video_table,
@@ -34,10 +36,25 @@ from densecorr.apis.report.words import protocol_words
 from densecorr.engine.fingerprint import digest
 from densecorr.registry import DATASETS
 from densecorr.utils.files import write_atomic
+from densecorr.visualization.joints import bones_of
 
 MAX_BYTES = 24_000_000  # of a page: mail programs and viewers take 25 MB
 _OPEN = 8  # with more videos, each is folded
-_SCRIPTS = ('decode.js', 'curves.js', 'pictures.js', 'voters.js', 'report.js')
+_MANY = 60  # more cannot be open at once
+_SCRIPTS = (
+    'decode.js',
+    'curves.js',
+    'joints.js',
+    'pictures.js',
+    'voters.js',
+    'report.js',
+)
+_NOT_FOR_SCRIPTS = ('image', 'score', 'facts')  # of a picture: they are in the markup
+_THINGS = dict(  # words about what is tracked
+    object=dict(a='an object', other='another object'),
+    part=dict(a='a part', other='another part'),
+    joint=dict(a='a joint', other='another joint'),
+)
 
 
 def write_report(
@@ -131,7 +148,7 @@ def _results(out_dir: str | Path) -> Results:
 
 def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
     videos = video_files(results, dataset)
-    sections = [_section(video) for video in videos]
+    sections = [_section(video, results) for video in videos]
     text = _render(results, videos, sections)
     left = max_bytes - len(text.encode())
     for section, kept in zip(sections, pictures_of(videos, left), strict=True):
@@ -141,20 +158,28 @@ def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
     return results.path / 'report.html'
 
 
-def _section(video: VideoFiles) -> dict[str, Any]:
+def _section(video: VideoFiles, results: Results) -> dict[str, Any]:
     """What the page shows of a video, without pictures."""
-    means = frame_means(video)
-    mean = percent(sum(means.values()) / len(means)) if means else ''
+    means, found = frame_means(video), curves(video)
+    mean = sum(means.values()) / len(means) if means else None
+    sample = video.sample
     return dict(
         name=video.name,
         frames=len(video.frame_names),
-        score=mean,
-        curves=curves(video),
+        score='' if mean is None else percent(mean),
+        order='' if mean is None else round(mean, 4),
+        measure='J&F' if video.objects else video.measure,
+        curves=found,
         pictures=[],
         votes=None,
         reduced=False,
         why_no_votes='',
-        has_images=video.sample is not None,
+        has_images=sample is not None,
+        thing=video.thing,
+        words=_THINGS[video.thing],
+        unscored=results.unscored,
+        labels=label_names(video),
+        bones=bones_of(video.num_joints),
     )
 
 
@@ -180,11 +205,17 @@ def _render(
         facts=_facts(content),
         bars=score_bars(results),
         measures=measure_table(results),
+        parts=part_table(results),
+        unscored=unscored_sentences(results),
+        archives=results.archives,
         protocol=protocol_words(content),
         table=video_table(results),
         anchors={section['name']: n for n, section in enumerate(sections, 1)},
         sections=[dict(section, data=_data(section)) for section in sections],
         unfolded=len(sections) <= _OPEN,
+        can_order=any(section['score'] for section in sections),
+        decays=any('Decay' in name for name in content.get('metrics') or {}),
+        can_open_all=len(sections) <= _MANY,
         missing=missing_parts(results, videos),
         fingerprint=flat_fingerprint(fingerprint) if fingerprint else [],
         digest=digest(fingerprint) if fingerprint else '',
@@ -194,7 +225,7 @@ def _render(
 def _data(section: Mapping[str, Any]) -> Markup:
     """What the scripts need of a video, safe inside a ``<script>`` element."""
     pictures = [
-        {key: p[key] for key in ('index', 'frame', 'width', 'height', 'pred', 'truth')}
+        {key: value for key, value in p.items() if key not in _NOT_FOR_SCRIPTS}
         for p in section['pictures']
     ]
     votes = section['votes']
@@ -204,7 +235,8 @@ def _data(section: Mapping[str, Any]) -> Markup:
             for c in votes['context']
         ]
         votes = {**votes, 'context': context}
-    data = dict(curves=section['curves'], pictures=pictures, votes=votes)
+    kept = {key: section[key] for key in ('curves', 'thing', 'labels', 'bones')}
+    data = dict(kept, pictures=pictures, votes=votes)
     text = json.dumps(data, sort_keys=True, separators=(',', ':'), allow_nan=False)
     for letter in '<>&':
         text = text.replace(letter, f'\\u{ord(letter):04x}')

@@ -1,4 +1,5 @@
-// Labels drawn over a picture: prediction, truth, or where the two differ.
+// Labels drawn over a picture: prediction, truth, or where the two differ. Joints are
+// drawn by joints.js.
 
 const TINT = 140; // opacity of a label, of 255
 const VOID = 255; // pixels of an annotation that do not count
@@ -8,11 +9,25 @@ const MISSED = [0x00, 0x72, 0xb2];
 const FALSE = [[0xe6, 0x9f, 0x00], [0x2b, 0x1d, 0x00]];
 const WRONG = [[0x66, 0x00, 0x55], [0xff, 0xff, 0xff]];
 const DIFFERENT = 215; // opacity of a difference
+// Labels that have the same colour: plain, white stripes, dots, bars.
+const PATTERNS = [
+  () => false,
+  (x, y) => (x + y) % 7 < 2,
+  (x, y) => x % 5 < 2 && y % 5 < 2,
+  (x) => x % 7 < 2,
+];
+const PATTERN = [[0xff, 0xff, 0xff], 200]; // colour and opacity
 
 /** Red, green and blue of an object's colour. */
 function colorOf(label) {
   const text = strokeOf(label).stroke;
   return [1, 3, 5].map((start) => parseInt(text.slice(start, start + 2), 16));
+}
+
+/** Whether a pixel belongs to the pattern by which labels of one colour differ. */
+function onPattern(label, x, y) {
+  const round = Math.floor((label - 1) / OBJECT_COLORS.length) % PATTERNS.length;
+  return PATTERNS[round](x, y);
 }
 
 /** Label maps of a picture, unpacked once. */
@@ -61,7 +76,10 @@ function paintLabels(data, labels, width) {
     const label = labels[place];
     if (!label || label === VOID) continue;
     if (!colors.has(label)) colors.set(label, colorOf(label));
-    setPixel(data, place, colors.get(label), onBorder(labels, place, width) ? 255 : TINT);
+    const [x, y] = [place % width, Math.floor(place / width)];
+    if (onBorder(labels, place, width)) setPixel(data, place, colors.get(label), 255);
+    else if (onPattern(label, x, y)) setPixel(data, place, ...PATTERN);
+    else setPixel(data, place, colors.get(label), TINT);
   }
 }
 
@@ -79,13 +97,22 @@ function paintDifference(data, pred, truth, width) {
 function lackOf(picture, mode) {
   const needed = {image: [], prediction: ['pred'], truth: ['truth'], difference: ['pred', 'truth']};
   const words = {pred: 'no prediction of this frame', truth: 'no annotation of this frame'};
-  return needed[mode].filter((kind) => !picture[kind]).map((kind) => words[kind]).join(', ');
+  const lacking = needed[mode].filter((kind) => !picture[kind]).map((kind) => words[kind]);
+  if (mode === 'difference' && !lacking.length && !picture.compared) {
+    lacking.push('the labels of this frame were given');
+  }
+  return lacking.join(', ');
 }
 
 /** Draws one picture in one mode; returns what it lacks. */
-function paint(canvas, picture, mode) {
-  const {width, height, pred, truth} = mapsOf(picture);
+function paint(canvas, picture, mode, bones) {
   const lack = lackOf(picture, mode);
+  canvas.parentElement.classList.toggle('grey', mode === 'difference' && !lack);
+  if (bones) {
+    paintJoints(canvas, picture, lack ? 'image' : mode, bones);
+    return lack;
+  }
+  const {width, height, pred, truth} = mapsOf(picture);
   [canvas.width, canvas.height] = [width, height]; // also clears it
   if (mode !== 'image' && !lack) {
     const context = canvas.getContext('2d');
@@ -94,7 +121,6 @@ function paint(canvas, picture, mode) {
     else paintLabels(image.data, mode === 'truth' ? truth : pred, width);
     context.putImageData(image, 0, 0);
   }
-  canvas.parentElement.classList.toggle('grey', mode === 'difference' && !lack);
   return lack;
 }
 
@@ -109,26 +135,72 @@ function labelsShown(pictures) {
   return [...seen].filter((label) => label && label !== VOID).sort((a, b) => a - b);
 }
 
-/** Legend of the objects' colours. */
-function fillLegend(list, labels) {
+/** A small picture of a label: its colour and its pattern. */
+function labelSwatch(label) {
+  const canvas = document.createElement('canvas');
+  canvas.className = 'swatch';
+  [canvas.width, canvas.height] = [24, 16];
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let place = 0; place < canvas.width * canvas.height; place++) {
+    const [x, y] = [place % canvas.width, Math.floor(place / canvas.width)];
+    setPixel(image.data, place, onPattern(label, x, y) ? PATTERN[0] : colorOf(label), 255);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** What a label is called. */
+function nameOf(names, label) {
+  return names[label] || `object ${label}`;
+}
+
+/** Legend of the labels' colours. */
+function fillLegend(list, labels, names) {
   list.replaceChildren(...labels.map((label) => {
     const item = document.createElement('li');
-    const swatch = document.createElement('span');
-    swatch.className = 'swatch';
-    swatch.style.background = strokeOf(label).stroke;
-    item.append(swatch, `object ${label}`);
+    item.append(labelSwatch(label), nameOf(names, label));
     return item;
   }));
 }
 
+/** What lies at a place of a picture, in shares of its width and height. */
+function wordsAt(picture, mode, names, x, y) {
+  const {width, height} = picture;
+  const place = Math.floor(y * height) * width + Math.floor(x * width);
+  const said = (kind) => {
+    const label = picture[kind][place];
+    if (label === VOID && kind === 'truth') return 'does not count';
+    return label ? nameOf(names, label) : 'background';
+  };
+  if (mode === 'image' || lackOf(picture, mode)) return '';
+  if (mode === 'difference') return `${said('pred')}, truly ${said('truth')}`;
+  return said(mode === 'truth' ? 'truth' : 'pred');
+}
+
+/** Says what lies under the pointer, below the picture. */
+function setUpPointing(figure, picture, read) {
+  const frame = figure.querySelector('.frame');
+  const note = figure.querySelector('.here');
+  frame.addEventListener('pointermove', (event) => {
+    const {left, top, width, height} = frame.getBoundingClientRect();
+    const [x, y] = [(event.clientX - left) / width, (event.clientY - top) / height];
+    if (x >= 0 && x < 1 && y >= 0 && y < 1) note.textContent = read(picture, x, y);
+  });
+  frame.addEventListener('pointerleave', () => { note.textContent = ''; });
+}
+
 /** Makes the mode buttons and the pictures of a video work. */
-function setUpPictures(section, pictures) {
+function setUpPictures(section, pictures, {thing, labels: names, bones}) {
   const figures = [...section.querySelectorAll('.picture')];
   const buttons = [...section.querySelectorAll('[data-mode]')];
   if (!figures.length) return;
+  const skeleton = thing === 'joint' ? bones : null;
+  let current = 'prediction';
   const show = (mode) => {
+    current = mode;
     figures.forEach((figure, place) => {
-      const lack = paint(figure.querySelector('canvas'), pictures[place], mode);
+      const lack = paint(figure.querySelector('canvas'), pictures[place], mode, skeleton);
       const note = figure.querySelector('.lacking');
       note.textContent = lack ? ` · ${lack}` : '';
       note.hidden = !lack;
@@ -142,9 +214,18 @@ function setUpPictures(section, pictures) {
     button.disabled = pictures.every((picture) => lackOf(picture, mode));
     button.addEventListener('click', () => show(mode));
   }
-  for (const figure of figures) {
-    figure.querySelector('.frame').addEventListener('click', () => figure.classList.toggle('large'));
-  }
+  const read = skeleton ? jointAt : wordsAt;
+  figures.forEach((figure, place) => {
+    const frame = figure.querySelector('.frame');
+    frame.addEventListener('click', () => figure.classList.toggle('large'));
+    setUpPointing(figure, pictures[place], (picture, x, y) => read(picture, current, names, x, y));
+    if (skeleton) { // its lines are as sharp as the screen
+      const canvas = frame.querySelector('canvas');
+      new ResizeObserver(() => paint(canvas, pictures[place], current, skeleton)).observe(frame);
+    }
+  });
   show('prediction');
-  fillLegend(section.querySelector('.legend.objects'), labelsShown(pictures));
+  const legend = section.querySelector('.legend.objects');
+  if (skeleton) fillJointLegend(legend);
+  else fillLegend(legend, labelsShown(pictures), names);
 }

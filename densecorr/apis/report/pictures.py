@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from densecorr.apis.report.numbers import frame_means, percent
 from densecorr.apis.report.results import VideoFiles
+from densecorr.apis.report.shelf import Shelf, shelf_of
 from densecorr.apis.report.voters import load_votes, pack_votes, thin_out
 from densecorr.propagation.votes import Votes
-from densecorr.visualization.difference import difference_shares, encode_runs
-from densecorr.visualization.overlay import jpeg_uri, shrink
 
 WORST = 5  # frames per video
-_FIRST_MIDDLE_LAST = 3
 _FEWEST_VOTES = 600  # cells of a frame; coarser than that tells nothing
 _MARKUP = 600  # bytes of the page around a picture, at most
-_TITLES = dict(missed='missed', false='false', wrong='wrong object')
+_NUMBER = 8  # bytes of one in the page, at most
 
 
 @dataclass(frozen=True)
@@ -53,61 +50,21 @@ LADDER = (
 )
 
 
-@dataclass
-class Shelf:
-    """Shrunk frames and label maps of one video, each read once.
-
-    Attributes:
-        video: its files.
-        kept: by frame number: image, prediction, truth (None where missing), the
-            shares of pixels by kind of difference, and the size before shrinking.
-    """
-
-    video: VideoFiles
-    kept: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-    def frame(self, index: int) -> dict[str, Any]:
-        """Image and label maps of a frame, at most as wide as the largest picture."""
-        if index not in self.kept:
-            image = self.video.image(index)
-            pred, truth = self.video.prediction(index), self.video.truth(index)
-            full = next((m for m in (image, pred, truth) if m is not None), None)
-            shares = None
-            if pred is not None and truth is not None and pred.shape == truth.shape:
-                shares = difference_shares(pred, truth)
-            width = LADDER[0].width
-            self.kept[index] = dict(
-                image=None if image is None else shrink(image, width),
-                pred=None if pred is None else shrink_labels(pred, width),
-                truth=None if truth is None else shrink_labels(truth, width),
-                shares=shares,
-                size=None if full is None else full.shape[:2],
-            )
-        return self.kept[index]
-
-
-def shrink_labels(label_map: np.ndarray, max_width: int) -> np.ndarray:
-    """A label map at the size that :func:`shrink` gives its frame, nearest pixel."""
-    height, width = label_map.shape
-    if width <= max_width:
-        return label_map
-    size = (max_width, max(1, round(height * max_width / width)))
-    return cv2.resize(label_map, size, interpolation=cv2.INTER_NEAREST)
-
-
 def chosen_frames(video: VideoFiles, number: int) -> list[int]:
     """Numbers of the frames to show, the worst first.
 
-    Without scores they are the first, the middle and the last one.
+    Without scores they are evenly spaced among those that have a prediction, or among
+    all where none has.
     """
-    means, frames = frame_means(video), len(video.frame_names)
+    means = frame_means(video)
     if means:
-        known = [index for index in means if index < frames]
+        known = [index for index in means if index < len(video.frame_names)]
         return sorted(known, key=lambda index: (means[index], index))[:number]
+    frames = video.predicted_frames() or list(range(len(video.frame_names)))
     if not frames:
         return []
-    places = np.linspace(0, frames - 1, min(_FIRST_MIDDLE_LAST, number))
-    return list(dict.fromkeys(int(place) for place in places.round()))
+    places = np.linspace(len(frames) - 1, 0, number).round()  # the last one for sure
+    return sorted({frames[int(place)] for place in places})
 
 
 def pictures_of(videos: Iterable[VideoFiles], limit: int) -> Iterator[dict[str, Any]]:
@@ -136,7 +93,7 @@ def pictures_of(videos: Iterable[VideoFiles], limit: int) -> Iterator[dict[str, 
 
 def _attempts(video: VideoFiles) -> Iterator[dict[str, Any]]:
     """What a page could keep of a video, from the most to nothing."""
-    shelf = Shelf(video)
+    shelf = shelf_of(video, LADDER[0].width)
     votes, problem = load_votes(video)
     for detail in LADDER:
         yield dict(
@@ -157,19 +114,16 @@ def _pictures(
     means = frame_means(shelf.video)
     found = []
     for index in frames:
-        picture = _encode(shelf.frame(index), detail.width, detail.quality)
+        picture = shelf.picture(index, detail.width, detail.quality)
         if picture is None:
             continue
-        name = shelf.video.frame_names[index]
-        shares = shelf.frame(index)['shares']
-        score = percent(means[index]) if index in means else ''
         found.append(
             dict(
                 picture,
                 index=index,
-                frame=name,
-                score=score,
-                shares=[(_TITLES[k], percent(v)) for k, v in (shares or {}).items()],
+                frame=shelf.video.frame_names[index],
+                score=percent(means[index]) if index in means else '',
+                facts=shelf.facts(index),
             )
         )
     return found
@@ -182,12 +136,11 @@ def _votes(shelf: Shelf, detail: Detail, votes: Votes | None) -> dict[str, Any] 
     thinned = thin_out(votes, _thinning(votes, detail.thinning))
     context = []
     for index in thinned.frames.tolist():
-        kept = shelf.frame(index)
-        picture = _encode({**kept, 'truth': None}, detail.thumb, detail.quality)
+        picture = shelf.picture(index, detail.thumb, detail.quality, truth=False)
         name = shelf.video.frame_names[index]
         context.append(dict(picture or {}, index=index, frame=name))
-    seen = shelf.frame(votes.frame)
-    packed = pack_votes(thinned, seen['size'], seen['pred'], seen['truth'])
+    wrong = shelf.wrong_places(votes.frame)
+    packed = pack_votes(thinned, shelf.size(votes.frame), wrong)
     return dict(packed, context=context)
 
 
@@ -199,33 +152,12 @@ def _thinning(votes: Votes, wanted: int) -> int:
     return factor
 
 
-def _encode(kept: dict[str, Any], width: int, quality: int) -> dict[str, Any] | None:
-    """One picture for the page; None where there is nothing to show."""
-    image, pred, truth = kept['image'], kept['pred'], kept['truth']
-    shown = next((part for part in (image, pred, truth) if part is not None), None)
-    if shown is None or not width:
-        return None
-    image = None if image is None else shrink(image, width)
-    maps = [None if m is None else shrink_labels(m, width) for m in (pred, truth)]
-    shown = next(part for part in (image, *maps) if part is not None)
-    height, width = shown.shape[:2]
-    runs = [
-        encode_runs(m) if m is not None and m.shape == (height, width) else None
-        for m in maps
-    ]
-    return dict(
-        width=width,
-        height=height,
-        image=None if image is None else jpeg_uri(image, quality),
-        pred=runs[0],
-        truth=runs[1],
-    )
-
-
 def _bytes(kept: Any) -> int:
-    """Bytes of all texts in a nested value, about what they take in the page."""
+    """Bytes of texts and numbers in a nested value, about what they take in a page."""
     if isinstance(kept, dict):
         return _MARKUP + sum(map(_bytes, kept.values()))
     if isinstance(kept, (list, tuple)):
         return sum(map(_bytes, kept))
-    return len(kept) if isinstance(kept, str) else 0
+    if isinstance(kept, str):
+        return len(kept)
+    return _NUMBER if isinstance(kept, float) else 0

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from densecorr.apis.report.joint_files import JOINTS_FILE, read_tracked_joints
+from densecorr.apis.report.measures import main_measure
 from densecorr.structures import VideoSample
 from densecorr.utils.images import read_label_map
 from densecorr.utils.video_source import frame_order
+
+_PARTS = ('per_joint.csv', 'per_class.csv')
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Results:
         content: of ``metrics.json``; empty where there is none.
         records: content of ``records/<video>.json`` by video.
         table: header and rows of ``per_video.csv``.
+        parts: those of ``per_joint.csv`` or ``per_class.csv``.
+        archives: names, in the folder, of what a benchmark's server takes.
         yardsticks: by name ``label`` and ``metrics``.
         problems: sentences about files that are there but cannot be read.
     """
@@ -36,6 +43,13 @@ class Results:
     table: tuple[list[str], list[list[str]]]
     yardsticks: Mapping[str, Mapping[str, Any]]
     problems: Sequence[str] = ()
+    parts: tuple[list[str], list[list[str]]] = ([], [])
+    archives: Sequence[str] = ()
+
+    @property
+    def unscored(self) -> bool:
+        """Whether the run is finished and nothing in it could be scored."""
+        return bool(self.content) and self.content.get('metrics') == {}
 
 
 def read_results(path: str | Path, content: Mapping[str, Any] | None = None) -> Results:
@@ -61,7 +75,11 @@ def read_results(path: str | Path, content: Mapping[str, Any] | None = None) -> 
         if isinstance(entry, Mapping) and isinstance(entry.get('metrics'), Mapping)
     }
     table = _read_table(path / 'per_video.csv')
-    return Results(path, content, records, table, yardsticks, problems)
+    tables = [_read_table(path / name) for name in _PARTS]
+    parts = next((found for found in tables if found[1]), ([], []))
+    zips = sorted((path / 'submission').glob('[!.]*.zip'))
+    archives = tuple(file.relative_to(path).as_posix() for file in zips)
+    return Results(path, content, records, table, yardsticks, problems, parts, archives)
 
 
 @dataclass(frozen=True)
@@ -73,8 +91,11 @@ class VideoFiles:
         name: of the video.
         frame_names: in time order, of the dataset, or else of the predictions.
         sample: from the dataset; None where it is not there any more.
-        scores: of its record: what the first metric with objects finished with, or
-            empty.
+        scores: of its record: what the first metric with numbers per frame finished
+            with, or empty.
+        measure: name of the number in ``frame_scores`` of the record.
+        thing: what is tracked: ``'object'``, ``'part'`` (a class) or ``'joint'``.
+        names: of the joints, or of the classes with the background first, if known.
     """
 
     out: Path
@@ -82,6 +103,9 @@ class VideoFiles:
     frame_names: tuple[str, ...]
     sample: VideoSample | None = None
     scores: Mapping[str, Any] = field(default_factory=dict)
+    measure: str = 'score'
+    thing: str = 'object'
+    names: tuple[str, ...] = ()
 
     def image(self, index: int) -> np.ndarray | None:
         """``(H, W, 3)`` uint8 RGB frame, or None where it cannot be read."""
@@ -107,9 +131,8 @@ class VideoFiles:
         Proposals of the unsupervised task get the number of the object that they were
         assigned to; those that were assigned to none stay out.
         """
-        path = self.out / 'predictions' / self.name / f'{self.frame_names[index]}.png'
         try:
-            label_map, _ = read_label_map(path)
+            label_map, _ = read_label_map(self._label_file(index))
         except (ValueError, OSError):
             return None
         pairs = {o['proposal']: o['object'] for o in self.objects if 'proposal' in o}
@@ -119,10 +142,67 @@ class VideoFiles:
         table[list(pairs)] = list(pairs.values())
         return table[label_map]
 
+    @functools.cached_property
+    def tracked(self) -> np.ndarray | None:
+        """``(t, j, 2)`` predicted joints of all frames; None where there is no file."""
+        joints = read_tracked_joints(self.out / 'predictions' / self.name / JOINTS_FILE)
+        if joints is None or len(joints) != len(self.frame_names):
+            return None
+        return joints
+
+    @property
+    def has_joints(self) -> bool:
+        """Whether the video has joints, and no label maps."""
+        if self.sample is not None:
+            return self.sample.read_joints is not None
+        return self.tracked is not None
+
+    @property
+    def num_joints(self) -> int:
+        """Number of joints, 0 where there are label maps."""
+        if self.thing != 'joint':
+            return 0
+        return len(self.names) if self.tracked is None else self.tracked.shape[1]
+
+    def joints(self, index: int) -> np.ndarray | None:
+        """``(j, 2)`` predicted joints, NaN where lost, or None where unknown."""
+        return None if self.tracked is None else self.tracked[index]
+
+    def true_joints(self, index: int) -> np.ndarray | None:
+        """``(j, 2)`` annotated joints, or None where there are none."""
+        sample = self.sample
+        if sample is None or sample.read_joints is None:
+            return None
+        if index not in sample.label_frames:
+            return None
+        try:
+            return sample.read_joints(index)
+        except (ValueError, KeyError, OSError):
+            return None
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there are labels of other frames than those that were given."""
+        sample = self.sample
+        if sample is None:
+            return False
+        return bool(set(sample.label_frames) - set(sample.first_label_frames))
+
+    def predicted_frames(self) -> list[int]:
+        """Numbers of the frames that have a prediction."""
+        frames = range(len(self.frame_names))
+        if self.has_joints:
+            return [] if self.tracked is None else list(frames)
+        return [index for index in frames if self._label_file(index).is_file()]
+
     @property
     def objects(self) -> Sequence[Mapping[str, Any]]:
         """Objects with their J and F per scored frame."""
         return self.scores.get('objects', ())
+
+    def _label_file(self, index: int) -> Path:
+        name = f'{self.frame_names[index]}.png'
+        return self.out / 'predictions' / self.name / name
 
 
 def video_files(results: Results, dataset: Any) -> list[VideoFiles]:
@@ -134,8 +214,10 @@ def video_files(results: Results, dataset: Any) -> list[VideoFiles]:
     """
     samples = {sample.name: sample for sample in _samples(dataset)}
     rows = [row[0] for row in results.table[1] if row]
+    facts = results.content.get('dataset') or getattr(dataset, 'metainfo', None) or {}
+    measure = main_measure(results.content.get('metrics') or {}) or 'score'
     return [
-        _video(results, name, samples.get(name))
+        _video(results, name, samples.get(name), measure, facts)
         for name in dict.fromkeys([*samples, *rows, *results.records])
     ]
 
@@ -151,17 +233,39 @@ def _samples(dataset: Any) -> list[VideoSample]:
     return found
 
 
-def _video(results: Results, name: str, sample: VideoSample | None) -> VideoFiles:
+def _video(
+    results: Results,
+    name: str,
+    sample: VideoSample | None,
+    measure: str,
+    facts: Mapping[str, Any],
+) -> VideoFiles:
+    """Files of one video; ``facts`` are those of the dataset."""
     finished = results.records.get(name, {}).get('results', [])
-    scored = (r for r in finished if isinstance(r, Mapping) and r.get('objects'))
-    scores = next(scored, {})
-    if sample is not None:
-        names = sample.frame_names
-    else:
-        written = (results.path / 'predictions' / name).glob('*.png')
-        stems = {p.stem for p in written if not p.name.startswith('.')}
-        names = tuple(sorted(stems | set(scores.get('frames', ())), key=frame_order))
-    return VideoFiles(results.path, name, names, sample, scores)
+    found = [result for result in finished if isinstance(result, Mapping)]
+    scores: Mapping[str, Any] = next(
+        (r for r in found if r.get('objects') or r.get('frame_scores')), {}
+    )
+    names = sample.frame_names if sample is not None else ()
+    if not names:
+        names = _frames_of_files(results.path / 'predictions' / name, scores)
+    files = VideoFiles(results.path, name, names, sample, scores, measure)
+    if files.has_joints:
+        return replace(files, thing='joint', names=tuple(facts.get('joint_names', ())))
+    if facts.get('classes'):
+        return replace(files, thing='part', names=tuple(facts['classes']))
+    return files
+
+
+def _frames_of_files(folder: Path, scores: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of frames in time order, by the predictions and the record."""
+    stems = {p.stem for p in folder.glob('*.png') if not p.name.startswith('.')}
+    stems |= {str(name) for name in scores.get('frames', ())}
+    names = tuple(sorted(stems, key=frame_order))
+    joints = read_tracked_joints(folder / JOINTS_FILE)
+    if joints is None or len(joints) == len(names):
+        return names
+    return tuple(f'{number:05d}' for number in range(1, len(joints) + 1))  # as JHMDB
 
 
 def _read_json(path: Path, name: str, problems: list[str]) -> dict[str, Any]:

@@ -78,9 +78,19 @@ function scaleOf(canvas, votes) {
   return [height / votes.size[0], width / votes.size[1]];
 }
 
-/** Labels of a small picture, painted on a canvas of its own, or null. */
-function labelLayer(picture) {
+/** What draws the prediction of a small picture on a context, or null. */
+function layerOf(picture, bones) {
   if (!picture.pred) return null;
+  if (bones) {
+    return (context, width, height) =>
+      drawJoints(context, picture, 'prediction', bones, width, height);
+  }
+  const layer = labelLayer(picture);
+  return (context, width, height) => context.drawImage(layer, 0, 0, width, height);
+}
+
+/** Labels of a small picture, painted on a canvas of its own. */
+function labelLayer(picture) {
   const {width, height, pred} = mapsOf(picture);
   const layer = document.createElement('canvas');
   [layer.width, layer.height] = [width, height];
@@ -96,7 +106,7 @@ function drawFrame(canvas, votes, layer, cells) {
   const context = sharpContext(canvas);
   const {width, height} = canvas.getBoundingClientRect();
   context.globalAlpha = 0.7;
-  if (layer) context.drawImage(layer, 0, 0, width, height);
+  if (layer) layer(context, width, height);
   const scale = scaleOf(canvas, votes);
   for (const {row, column, opacity} of cells) outline(context, scale, votes.cell, row, column, opacity);
 }
@@ -149,7 +159,7 @@ function queryBeside(votes, query, [down, right]) {
 }
 
 /** Makes the picture of a stored frame answer to clicks and arrow keys. */
-function setUpVoters(section, packed, pictures) {
+function setUpVoters(section, packed, pictures, {thing, bones}) {
   const box = section.querySelector('.query .frame');
   if (!packed || !box) return;
   const votes = unpackVotes(packed);
@@ -162,8 +172,9 @@ function setUpVoters(section, packed, pictures) {
   else image.remove();
   box.style.aspectRatio = `${picture.width} / ${picture.height}`;
   const canvas = box.querySelector('canvas');
-  const layers = votes.context.map(labelLayer);
-  const own = labelLayer(picture);
+  const skeleton = thing === 'joint' ? bones : null;
+  const layers = votes.context.map((frame) => layerOf(frame, skeleton));
+  const own = layerOf(picture, skeleton);
   let query = votes.start;
   const show = () => {
     const cell = votes.queries[query];

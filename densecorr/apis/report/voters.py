@@ -72,19 +72,14 @@ def thin_out(votes: Votes, factor: int) -> Votes:
 
 
 def pack_votes(
-    votes: Votes,
-    size: tuple[int, int] | None,
-    pred: np.ndarray | None,
-    truth: np.ndarray | None,
+    votes: Votes, size: tuple[int, int] | None, wanted: np.ndarray | None
 ) -> dict[str, Any]:
     """Votes as values that JSON can hold.
 
     Args:
         votes: of one frame.
         size: ``(H, W)`` of the frame; None takes that of the grid.
-        pred: ``(H, W)`` prediction of the frame at any size, to choose the cell that
-            is shown first.
-        truth: its annotation.
+        wanted: bool map of any size, where to look first; None is the whole frame.
 
     Returns:
         ``index`` of the frame, ``size``, ``grid``, ``cell``, ``step``, ``voters`` (k),
@@ -102,28 +97,22 @@ def pack_votes(
         queries=_text(votes.queries, '<i4'),
         position=_text(votes.position, '<i4'),
         weight=_text(votes.weight, '<f2'),
-        start=_first_shown(votes, (height, width), pred, truth),
+        start=_first_shown(votes, (height, width), wanted),
     )
 
 
 def _first_shown(
-    votes: Votes,
-    size: tuple[float, float],
-    pred: np.ndarray | None,
-    truth: np.ndarray | None,
+    votes: Votes, size: tuple[float, float], wanted: np.ndarray | None
 ) -> int:
-    """The query in the midst of what went wrong, or of the objects, or of the grid."""
+    """The query in the midst of what is wanted, or of the grid."""
     rows, columns = np.divmod(votes.queries, votes.grid[1])
     places = np.stack([rows, columns], 1).astype(float)
     candidates = np.ones(len(places), bool)
-    if pred is not None:
-        wanted = pred > 0
-        if truth is not None and truth.shape == pred.shape and (pred != truth).any():
-            wanted = pred != truth
+    if wanted is not None:
         y, x = (
             np.minimum((cells + 0.5) * cell / whole * side, side - 1).astype(int)
             for cells, cell, whole, side in zip(
-                (rows, columns), votes.cell, size, pred.shape, strict=True
+                (rows, columns), votes.cell, size, wanted.shape, strict=True
             )
         )
         inside = wanted[y, x]

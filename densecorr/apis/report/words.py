@@ -55,8 +55,9 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         keys than ours is listed as it stands.
     """
     summary = content.get('protocol') or {}
-    whole = (content.get('fingerprint') or {}).get('protocol') or {}
-    part = whole.get(content.get('task'))
+    fingerprint = content.get('fingerprint') or {}
+    whole = fingerprint.get('protocol') or {}
+    part = whole.get(fingerprint.get('task', content.get('task')))
     lines = [('Name', _name(summary))] if summary else []
     if not isinstance(part, Mapping):
         return lines
@@ -145,8 +146,8 @@ def _frames(protocol: Protocol) -> str:
     text = f'Read with {"OpenCV" if protocol.reader == "opencv" else "Pillow"}. '
     if 'short_side' in size:
         text += f'The short side is resized to {size["short_side"]} pixels'
-    elif 'size' in size:
-        height, width = size['size']
+    elif 'fixed' in size:
+        height, width = size['fixed']
         text += f'Resized to {height} x {width} pixels (height x width)'
     else:
         text += 'Frames keep their size'
