@@ -85,6 +85,15 @@ def test_files_of_other_content_stay(make, data, tmp_path):
     assert content(out) == {'ImageSets/2017/val.txt': data}
 
 
+def test_notes_of_other_content_may_be_kept(tmp_path):
+    first = make_zip(tmp_path / 'first', {'README.md': b'1', 'a': b'1'})
+    second = make_zip(tmp_path / 'second', {'README.md': b'2', 'b': b'2'})
+    unpack(first, tmp_path / 'out')
+    done = unpack(second, tmp_path / 'out', keep=['README*'])
+    assert done == Unpacked(written=1, present=0, kept=('README.md',))
+    assert content(tmp_path / 'out') == {'README.md': b'1', 'a': b'1', 'b': b'2'}
+
+
 ESCAPES = ['../x', '/tmp/x', 'a/../../x', '..\\x', 'C:\\x', 'a/b/..', '..']
 
 

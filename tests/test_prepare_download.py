@@ -38,6 +38,7 @@ def archive(tmp_path):
     tree = write_davis_tree(tmp_path / 'tree', dict(bear=2, camel=3, cows=2))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w') as packed:
+        packed.writestr('DAVIS/README.md', 'of the archive')
         for path in sorted(tree.rglob('*')):
             packed.write(path, f'DAVIS/{path.relative_to(tree)}')
     return buffer.getvalue()
@@ -60,14 +61,17 @@ def test_fetched_unpacked_and_checked_once(server, archive, tmp_path):
     lines = list(prepare_davis(out))
     digest = hashlib.sha256(archive).hexdigest()
     assert f'{out / NAME}: sha256 {digest}' in lines
-    assert f'{out}: 15 files unpacked, 0 were there' in lines
+    assert f'{out}: 16 files unpacked, 0 were there' in lines
     assert '2017/val: 2 of 2 sequences, 5 of 5 frames: complete' in lines[-1]
     assert (out / 'JPEGImages/480p/camel/00002.jpg').is_file()
     assert list(prepare_davis(out)) == [
         f'{out} holds all of 2017/train, 2017/val: nothing to do'
     ]
     (out / 'JPEGImages/480p/camel/00002.jpg').unlink()
-    assert f'{out}: 1 files unpacked, 14 were there' in list(prepare_davis(out))
+    (out / 'README.md').write_text('of another archive')
+    lines = list(prepare_davis(out))
+    assert f'{out}: 1 files unpacked, 14 were there' in lines
+    assert f'{out}: kept as they were: README.md' in lines
     assert server.asked == [None]
 
 
@@ -147,7 +151,7 @@ def test_program(server, tmp_path, capsys):
     address = f'{server.address}/{NAME}'
     assert cli.main([*command, '--download', '--address', address]) == 0
     shown = capsys.readouterr()
-    assert '15 files unpacked' in shown.out and 'CC BY-NC 4.0' in shown.out
+    assert '16 files unpacked' in shown.out and 'CC BY-NC 4.0' in shown.out
     server.files.clear()
     command = ['prepare_data', 'davis', '--out', str(tmp_path / 'b')]
     assert cli.main([*command, '--download', '--address', address]) == 1

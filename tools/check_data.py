@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from densecorr.apis.check_data import check_data, checkable_names
+from densecorr.utils.data_info import data_info_names
 
 _WORD = 'check'  # may stand before the dataset
 
@@ -13,7 +13,7 @@ _WORD = 'check'  # may stand before the dataset
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('dataset', help=f'one of {", ".join(checkable_names())}')
+    parser.add_argument('dataset', help=f'one of {", ".join(data_info_names())}')
     parser.add_argument('--data', help='its folder; default: the usual places')
     parser.add_argument(
         '--split', nargs='+', help='such as 2017/val; default: those that are there'
@@ -29,6 +29,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Print what is there; 0 if the dataset is complete and sound, else 1."""
     args = parse_args(argv)
+    from densecorr.apis.check_data import check_data  # slow, --help does without
+
     try:
         check = check_data(
             args.dataset,

@@ -15,6 +15,7 @@ from densecorr.utils.download import check_file, fetch, file_name
 
 DAVIS_SPLITS = {'trainval': ('2017/train', '2017/val'), 'test-dev': ('2017/test-dev',)}
 _TOP = 'DAVIS'  # folder of the archives that is not needed
+_NOTES = ('README*', 'SOURCES*')  # in each archive, perhaps of another version
 _MEGA = 1e6
 _INTERVAL = 1.0  # seconds between two lines of progress on a terminal
 _QUIET_INTERVAL = 30.0  # and elsewhere
@@ -65,8 +66,10 @@ def prepare_davis(
     else:
         digest = check_file(archive, checksum)
     yield f'{archive}: sha256 {digest}'
-    done = unpack(archive, out, _TOP, Progress('unpacked'))
+    done = unpack(archive, out, _TOP, Progress('unpacked'), _NOTES)
     yield f'{out}: {done.written} files unpacked, {done.present} were there'
+    if done.kept:
+        yield f'{out}: kept as they were: {", ".join(done.kept)}'
     check = check_data('davis', out, splits=DAVIS_SPLITS[split])
     yield str(check)
     if not check.ok:

@@ -16,8 +16,9 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,10 +50,12 @@ class Unpacked:
     Attributes:
         written: number of files.
         present: number of files that were there with the same content.
+        kept: files that were there with another content and were left alone.
     """
 
     written: int
     present: int
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def unpack(
     folder: str | Path,
     drop: str = '',
     progress: Progress | None = None,
+    keep: Sequence[str] = (),
 ) -> Unpacked:
     """Unpack a zip or tar archive; files that are there already are kept.
 
@@ -87,6 +91,8 @@ def unpack(
         drop: top folder of the archive that is left out of the names, such as
             ``'DAVIS'``.
         progress: called with the bytes that are done and those of all files.
+        keep: patterns of names, such as ``'README*'``, that are left alone where they
+            are there with another content.
 
     Raises:
         FileNotFoundError: there is no such archive.
@@ -103,6 +109,8 @@ def unpack(
         present = {name for name in members if (folder / name).is_file()}
         there = (name for name in members if name in present)  # in the archive's order
         other = [name for name in there if not _same(members[name], folder / name)]
+        kept = tuple(n for n in other if any(fnmatch(n, pattern) for pattern in keep))
+        other = [name for name in other if name not in kept]
         if other:
             more = f' and {len(other) - _SHOWN} more' if len(other) > _SHOWN else ''
             raise FileExistsError(
@@ -119,7 +127,7 @@ def unpack(
             done += member.size
             if progress:
                 progress(done, total)
-    return Unpacked(len(lacking), len(present))
+    return Unpacked(len(lacking), len(present) - len(kept), kept)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders
+from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders, watched
 from densecorr.apis.check_data.results import Request, SplitCheck, names
 from densecorr.utils.data_info import DataInfo, SequenceInfo
 
@@ -34,8 +34,7 @@ def check_davis(request: Request) -> list[SplitCheck]:
     labels = base / 'Annotations' / request.resolution
     scans = {
         name: scan_video(frames / name, labels / name, deep=deep)
-        for name in wanted
-        if name in here
+        for name in watched([name for name in wanted if name in here], info.title)
     }
     checks = [_check_split(split, info.sequences(split), scans) for split in chosen]
     others = sorted(here.difference(*info.splits.values()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from densecorr.engine.progress import FrameProgress
 from densecorr.utils.images import image_size, read_image, read_label_map
 from densecorr.utils.video_source import list_frames
 
@@ -84,6 +85,14 @@ def attempt(read: Callable[[Path], _T], path: Path, problems: list[str]) -> _T |
     except (OSError, ValueError) as error:
         problems.append(str(error))
         return None
+
+
+def watched(videos: Sequence[str], title: str) -> Iterator[str]:
+    """The videos, one after the other, with a bar that tells how far it is."""
+    with FrameProgress(len(videos), title, unit='videos') as progress:
+        for video in videos:
+            yield video
+            progress.advance()
 
 
 def subfolders(folder: Path) -> list[str]:

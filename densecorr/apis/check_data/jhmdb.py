@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from densecorr.apis.check_data.files import attempt, scan_video, subfolders
+from densecorr.apis.check_data.files import attempt, scan_video, subfolders, watched
 from densecorr.apis.check_data.results import Request, SplitCheck, names
 from densecorr.utils.jhmdb_files import (
     MARKS,
@@ -80,7 +80,8 @@ class _Clips:
         counts = self.request.info.counts.get(split)
         missing = [name for name in listed if not self._frames(name).is_dir()]
         here = [name for name in listed if self._frames(name).is_dir()]
-        looked = [self._look(name) for name in here]
+        title = f'{self.request.info.title} {split}'
+        looked = [self._look(name) for name in watched(here, title)]
         longer = [n for n, (_, _, more) in zip(here, looked, strict=True) if more]
         notes = []
         if longer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders
+from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders, watched
 from densecorr.apis.check_data.results import Request, SplitCheck, names
 from densecorr.utils.list_files import read_lines
 
@@ -60,7 +60,7 @@ def _check_videos(request: Request, split: str, listed: list[str]) -> SplitCheck
     problems: list[str] = []
     missing: list[str] = []
     frames = 0
-    for name in listed:
+    for name in watched(listed, f'{info.title} {split}'):
         if not (root / info.marker / name).is_dir():
             missing.append(name)
             continue

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders
+from densecorr.apis.check_data.files import VideoScan, scan_video, subfolders, watched
 from densecorr.apis.check_data.results import Request, SplitCheck, names
 
 _SPLITS = ('valid', 'train')
@@ -69,7 +69,7 @@ def _check_split(request: Request, split: str) -> SplitCheck:
     meta = _read_meta(base / 'meta.json', problems)
     here = subfolders(base / 'JPEGImages')
     scans = {}
-    for name in here:
+    for name in watched(here, f'{request.info.title} {split}'):
         scans[name] = scan_video(
             base / 'JPEGImages' / name,
             base / 'Annotations' / name,
