@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from densecorr.registry import PROTOCOLS
+from densecorr.registry import DATASETS, PROTOCOLS
 from densecorr.utils.paths import config_root
 from densecorr.utils.suggest import suggest
 
@@ -210,8 +210,8 @@ def resolve(
     """Read a config and apply task, protocol and options.
 
     The protocol names the decoder of the images, so the dataset of the task gets it;
-    and what its numbers were measured with (``metric``), which the first metric gets,
-    unless ``options`` say something else.
+    and what its numbers were measured on (``data``) and with (``metric``), which the
+    dataset and the first metric get, unless ``options`` say something else.
     ``protocol = dict(type=NAME)`` in a config is one that a plugin has registered.
     """
     cfg = load_config(config)
@@ -227,10 +227,29 @@ def resolve(
         if not cfg.test_evaluator:
             raise ValueError(f'task {task!r} has no metric for {part["metric"]}.')
         cfg.test_evaluator[0].update(part['metric'])
+    if part.get('data'):
+        cfg = _with_data(cfg, part['data'])
     cfg = apply_options(cfg, options)
     reader = part.get('reader')
     if reader is not None:
         cfg.test_dataset.reader = reader
+    return cfg
+
+
+def _with_data(cfg: Config, data: Mapping[str, Any]) -> Config:
+    """Lay what a protocol says about the data over the dataset; works on a copy.
+
+    Raises:
+        ValueError: the protocol's kind of dataset is none of the task's.
+    """
+    cfg, own, wanted = copy.deepcopy(cfg), cfg.test_dataset.type, data.get('type')
+    if wanted is not None and not issubclass(DATASETS.get(wanted), DATASETS.get(own)):
+        raise ValueError(
+            f'protocol {cfg.protocol.name!r} is scored on data of type {wanted!r}, '
+            f'which {own!r} of this task cannot be made to. Choose a protocol of the '
+            "data's own size, for example catmae_s16_native or crw."
+        )
+    cfg.test_dataset.update(data)
     return cfg
 
 

@@ -113,11 +113,25 @@ def format_estimate(found: Mapping[str, Any]) -> str:
 
 def video_flops(tracker: Any, video: VideoSample) -> tuple[float, float]:
     """Operations of the features and of the propagation of a video, both in FLOP."""
-    size = tracker.inputs.plan(*video.size).input_size
-    per_frame, (channels, h, w) = backbone_flops(tracker.backbone, size)
-    protocol = tracker.protocol
-    scores = context_scores(protocol.context, protocol.window, (h, w), video.num_frames)
+    per_frame, (channels, *grid) = feature_flops(tracker, video.size)
+    protocol, count = tracker.protocol, video.num_frames
+    scores = context_scores(
+        protocol.context, protocol.window, (grid[0], grid[1]), count
+    )
     return per_frame * video.num_frames, 2.0 * channels * scores
+
+
+def feature_flops(
+    tracker: Any, image_size: tuple[int, int]
+) -> tuple[float, tuple[int, int, int]]:
+    """FLOP of the features of a frame of ``image_size`` (H, W), and their shape.
+
+    The shape (c, h, w) is that on the grid of labels.
+    """
+    size = tracker.inputs.plan(*image_size).input_size
+    flops, (channels, h, w) = backbone_flops(tracker.backbone, tracker.seen_size(size))
+    h, w = tracker.label_grid(size) or (h, w)
+    return flops, (channels, h, w)
 
 
 def backbone_flops(
@@ -182,8 +196,7 @@ def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str,
     seconds = totals[0] * count * features / work[0]
     seconds += totals[1] * propagation / work[1] if work[1] else 0.0
     kept = tracker.protocol.context.num_frames + 1
-    size = tracker.inputs.plan(*video.size).input_size
-    channels, h, w = backbone_flops(tracker.backbone, size)[1]
+    channels, h, w = feature_flops(tracker, video.size)[1]
     bank = max(0, kept - count) * channels * h * w * _FLOAT_BYTES
     return dict(seconds=seconds, memory_mb=(_peak_bytes() + bank) / _MEGABYTE)
 

@@ -253,22 +253,38 @@ def fingerprint_of(cfg: Config, tf32: bool) -> dict[str, Any]:
 
 
 def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
-    """Name and revision of the protocol, and a note where the stride is not its own."""
+    """What every output says about the protocol: name, revision, and a note.
+
+    The note says what makes the numbers others than the published ones: another stride,
+    no golden case that proves the protocol, what its file says, another data size.
+    """
     protocol = cfg.protocol
     published = protocol.get('published_stride', stride)
-    note = ''
+    verified = protocol.get('verified', True)
+    notes = [] if verified else [unverified_note(protocol.name)]
+    if protocol.get('note'):
+        notes.append(protocol.note)
     if published != stride:
-        note = (
+        notes.append(
             f'protocol {protocol.name} was published at stride {published}, this run '
             f'has stride {stride}'
         )
-    return dict(
+    facts: dict[str, Any] = dict(
         name=protocol.name,
         revision=protocol.get('revision'),
+        verified=verified,
         published_stride=published,
         stride=stride,
-        note=note,
     )
+    label_stride = protocol.get(cfg.get('task'), {}).get('label_stride')
+    if label_stride is not None:
+        facts['label_stride'] = label_stride
+    return {**facts, 'note': '; '.join(notes)}
+
+
+def unverified_note(name: str) -> str:
+    """What to say about a protocol that no recorded output of official code proves."""
+    return f'protocol {name} is unverified: no output of its official code proves it'
 
 
 def load_weights(

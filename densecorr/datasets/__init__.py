@@ -2,6 +2,7 @@
 
 from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.jhmdb import JHMDBDataset
+from densecorr.datasets.resized_davis import ResizedDAVISDataset
 from densecorr.datasets.toy import SpriteWorld
 from densecorr.datasets.vip import VIPDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
@@ -9,6 +10,7 @@ from densecorr.datasets.ytvos import YouTubeVOSDataset
 __all__ = [
     'DAVISDataset',
     'JHMDBDataset',
+    'ResizedDAVISDataset',
     'SpriteWorld',
     'VIPDataset',
     'YouTubeVOSDataset',

@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from densecorr.structures import LabelMap, VideoSample
-from densecorr.utils.images import image_size, read_image, read_label_map
+from densecorr.utils.images import (
+    image_size,
+    read_image,
+    read_label_map,
+    resize_nearest,
+)
 
 _BLOCK = 1 << 20  # bytes of a file that are in memory while it is hashed
 
@@ -31,6 +36,8 @@ class FrameVideo:
         first_labels: frame numbers of the labels that a tracker may read.
         reader: of :func:`densecorr.utils.images.read_image`.
         decode: ``(H, W)`` uint8 labels of a file to object numbers.
+        resize: (H, W) to which frames and labels are resized by nearest neighbour
+            (Pillow's) when they are read; None keeps their size.
     """
 
     name: str
@@ -39,9 +46,14 @@ class FrameVideo:
     first_labels: tuple[int, ...]
     reader: str = 'opencv'
     decode: Callable[[np.ndarray], np.ndarray] = keep_labels
+    resize: tuple[int, int] | None = None
 
     def size(self) -> tuple[int, int]:
-        """``(H, W)`` of frame 0, from its header."""
+        """``(H, W)`` of what is read."""
+        return self.resize or self.file_size()
+
+    def file_size(self) -> tuple[int, int]:
+        """``(H, W)`` of the file of frame 0, from its header."""
         return image_size(self.frames[0])
 
     def read_frame(self, index: int) -> np.ndarray:
@@ -52,7 +64,7 @@ class FrameVideo:
         """
         frame = read_image(self.frames[index], self.reader)
         self._check_frame(index, frame.shape[:2])
-        return frame
+        return frame if self.resize is None else resize_nearest(frame, self.resize)
 
     def read_labels(self, index: int) -> LabelMap:
         """Labels of frame ``index``.
@@ -77,10 +89,14 @@ class FrameVideo:
                 'by nearest neighbour.'
             )
         self._check_frame(index, size)
+        if self.resize is not None:
+            indices = resize_nearest(indices, self.resize)
         return LabelMap(self.decode(indices), palette)
 
     def hash_inputs(self) -> str:
         """Sha256 in hex of frame names, bytes of frame files, first labels, palette.
+
+        Labels enter as they are read, so another ``resize`` is another hash.
 
         File bytes pass through in blocks, so memory does not grow with the video.
         """
@@ -113,7 +129,7 @@ class FrameVideo:
         )
 
     def _check_frame(self, index: int, size: tuple[int, ...]) -> None:
-        first = self.size()
+        first = self.file_size()
         if size != first:
             raise ValueError(
                 f'Frame {self.frames[index]} is {_text(size)}, the first frame '

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from densecorr.ops.size_policy import SizePlan
+from densecorr.utils.images import resize_nearest
 
 ENCODINGS = ('bilinear', 'bilinear_align_corners', 'nearest')
-DECODINGS = ('bilinear', 'bilinear_align_corners')
+DECODINGS = ('bilinear', 'bilinear_align_corners', 'nearest')
 STRETCHES = ('none', 'channel', 'pixel')
 LABEL_RESIZES = ('nearest', 'bilinear')
 SIZES = ('image', 'input')
@@ -28,10 +28,7 @@ def nearest_labels(label_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     OpenCV's nearest takes other pixels; DINO's and Spa-then-Temp's numbers rest on
     this one.
     """
-    if label_map.shape == size:
-        return label_map
-    image = Image.fromarray(np.ascontiguousarray(label_map))
-    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.NEAREST))
+    return resize_nearest(label_map, size)
 
 
 def floor_nearest(label_map: Tensor, size: tuple[int, int]) -> Tensor:
@@ -103,7 +100,7 @@ def upsample_argmax(
     Args:
         soft: ``(o, h, w)``.
         size: (H, W).
-        how: ``'bilinear'`` or ``'bilinear_align_corners'``.
+        how: one of ``DECODINGS``.
         stretched: every enlarged channel is stretched to [0, 1] first.
 
     Returns:
@@ -111,11 +108,10 @@ def upsample_argmax(
     """
     if how not in DECODINGS:
         raise ValueError(f'decoding is {how!r}; it should be one of {DECODINGS}.')
-    corners = how == 'bilinear_align_corners'
     best = channel = None
     for start in range(0, len(soft), _CHANNELS_AT_ONCE):
         part = soft[start : start + _CHANNELS_AT_ONCE][None]
-        maps = F.interpolate(part, size, mode='bilinear', align_corners=corners)[0]
+        maps = _enlarge(part, size, how)[0]
         if stretched:
             maps = stretch(maps)
         value, place = maps.max(0)
@@ -128,6 +124,14 @@ def upsample_argmax(
     if best is None or channel is None:
         raise ValueError('soft labels have no channel; there is nothing to decode.')
     return channel, best
+
+
+def _enlarge(maps: Tensor, size: tuple[int, int], how: str) -> Tensor:
+    """``(b, o, h, w)`` maps to ``(b, o, H, W)``."""
+    if how == 'nearest':
+        return F.interpolate(maps, size, mode='nearest')
+    corners = how == 'bilinear_align_corners'
+    return F.interpolate(maps, size, mode='bilinear', align_corners=corners)
 
 
 @dataclass(frozen=True)

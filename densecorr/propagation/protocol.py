@@ -22,7 +22,9 @@ _PLAIN = {
     'resizer': 'opencv',
     'normalize': True,
     'hard': False,
+    'label_stride': None,
     'metric': {},
+    'data': {},
 }
 
 
@@ -39,10 +41,17 @@ class Protocol:
         resizer: see :class:`densecorr.propagation.frames.FrameInput`.
         normalize: features get length 1.
         hard: hard instead of soft labels are kept.
+        label_stride: pixels of the input per cell of a grid of its own for labels, to
+            which features are resized (bilinear, half-pixel centres) before they get
+            length 1. Patches of the network that the input does not fill at the bottom
+            and at the right are cut off then, as SMTC does it. None: the features'
+            own grid.
         labels: from label maps to soft labels and back.
         joints: from joints to soft labels and back.
         metric: arguments of the first metric of the task, which numbers published by
             this protocol were measured with.
+        data: options of the dataset of the task, which the published numbers depend
+            on; :func:`densecorr.apis.config.resolve` lays them over it.
     """
 
     context: Context
@@ -53,9 +62,19 @@ class Protocol:
     resizer: str = 'opencv'
     normalize: bool = True
     hard: bool = False
+    label_stride: int | None = None
     labels: LabelCodec | None = None
     joints: JointCodec | None = None
     metric: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stride = self.label_stride
+        if stride is not None and stride < 1:
+            raise ValueError(
+                f'label_stride of a protocol is {stride}; give at least 1, or None for '
+                'the grid of the features.'
+            )
 
     def label_codec(self) -> LabelCodec:
         """``labels``, or an error: the protocol is one for joints."""

@@ -10,11 +10,11 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from densecorr.ops.size_policy import SizePlan
+from densecorr.ops.size_policy import Size, SizePlan
 from densecorr.registry import MODELS
 from densecorr.structures import FrameResult, JointResult, VideoSample
 
-from .frames import FrameInput
+from .frames import FrameInput, resize_maps
 from .propagator import LabelPropagator, Limits
 from .protocol import Protocol
 
@@ -74,7 +74,39 @@ class VideoTracker(nn.Module):
     def features(self, frames: list[np.ndarray]) -> Tensor:
         """``(b, c, h, w)`` features of ``(H, W, 3)`` uint8 RGB frames of one size."""
         images = torch.stack([self.inputs(frame) for frame in frames])
-        return self.backbone(images.to(self.device))[-1]
+        size = (images.shape[-2], images.shape[-1])
+        height, width = self.seen_size(size)
+        seen = images[..., :height, :width]
+        maps = self.backbone(seen.to(self.device))[-1]
+        return self.to_label_grid(maps, size)
+
+    @property
+    def grid_stride(self) -> int:
+        """Pixels of the input per cell of the grid of labels."""
+        return self.protocol.label_stride or self.backbone.stride
+
+    def seen_size(self, size: Size) -> Size:
+        """What the network gets of an input: all, unless labels have their own grid.
+
+        Then the input may be no multiple of the network's stride, and what is left
+        over at the bottom and at the right is cut off.
+        """
+        if self.protocol.label_stride is None or self.backbone.any_size:
+            return size
+        stride = self.backbone.stride
+        return size[0] // stride * stride, size[1] // stride * stride
+
+    def label_grid(self, size: Size) -> Size | None:
+        """(h, w) of the labels' own grid for an input; None: that of the features."""
+        stride = self.protocol.label_stride
+        if stride is None:
+            return None
+        return max(size[0] // stride, 1), max(size[1] // stride, 1)
+
+    def to_label_grid(self, maps: Tensor, size: Size) -> Tensor:
+        """``(b, c, h, w)`` features of an input of ``size``, on the grid of labels."""
+        grid = self.label_grid(size)
+        return maps if grid is None else resize_maps(maps, grid)
 
     def frame_features(self, video: VideoSample, frames: Sequence[int]) -> Tensor:
         """``(b, c, h, w)`` features of some frames of a video, by their numbers."""

@@ -119,7 +119,7 @@ def votes_of(tracker: VideoTracker, video: VideoSample, frame: int) -> Votes:
     queries = torch.arange(h * w).view(h, w)[::step, ::step].flatten()
     plan = tracker.inputs.plan(*video.size)
     cell = [
-        tracker.backbone.stride * image / resized
+        tracker.grid_stride * image / resized
         for image, resized in zip(plan.image_size, plan.resized_size, strict=True)
     ]
     return Votes(

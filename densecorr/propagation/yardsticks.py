@@ -77,7 +77,8 @@ class LabelCeiling(nn.Module):
     def _grid(self, plan: SizePlan) -> tuple[int, int]:
         """(h, w) of the features."""
         height, width = plan.input_size
-        return -(-height // self.stride), -(-width // self.stride)
+        stride = self.protocol.label_stride or self.stride
+        return -(-height // stride), -(-width // stride)
 
 
 @MODELS.register_module()
@@ -143,7 +144,8 @@ class PointTracker(VideoTracker):
             _resize_points(video.read_points(index), plan.resized_size)
             for index in frames
         ]
-        return self.backbone(torch.stack(points).permute(0, 3, 1, 2))[-1]
+        maps = self.backbone(torch.stack(points).permute(0, 3, 1, 2))[-1]
+        return self.to_label_grid(maps, plan.input_size)
 
 
 def _resize_points(points: np.ndarray, size: tuple[int, int]) -> Tensor:
@@ -180,7 +182,7 @@ class NoiseTracker(VideoTracker):
 
     def frame_features(self, video: VideoSample, frames: Sequence[int]) -> Tensor:
         """``(b, c, h, w)`` normal noise."""
-        stride = self.backbone.stride
+        stride = self.grid_stride
         height, width = self.inputs.plan(*video.size).input_size
         shape = (self.channels, -(-height // stride), -(-width // stride))
         draws = [

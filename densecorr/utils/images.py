@@ -188,6 +188,21 @@ def write_label_map(
     write_atomic(path, encode_label_map(label_map, palette))
 
 
+def resize_nearest(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize like Pillow's NEAREST: every pixel takes the one under its centre.
+
+    OpenCV's nearest neighbour takes other pixels.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, 3)``, uint8 or another type that Pillow knows.
+        size: wanted (h, w).
+    """
+    if pixels.shape[:2] == tuple(size):
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.NEAREST))
+
+
 def davis_palette() -> np.ndarray:
     """Colour of every label in DAVIS, the colour map of PASCAL VOC.
 

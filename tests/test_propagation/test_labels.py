@@ -107,7 +107,7 @@ def test_first_output():
     ('option', 'value'),
     [
         ('encode', 'linear'),
-        ('decode', 'nearest'),
+        ('decode', 'bicubic'),
         ('decode_size', 'grid'),
         ('stretch', 'all'),
         ('first_output', 'none'),

@@ -24,11 +24,14 @@ def set_name(meta: Mapping[str, Any] | None) -> str:
     """Name of the evaluated set in file names: ``val``, or ``val-8of30``.
 
     A set that lacks frames or annotations but no sequence is ``val-partial``, one of
-    other data in the same layout ``val-other``.
+    other data in the same layout ``val-other``. Resized labels are named first:
+    ``val-480x880``.
     """
     if not meta:
         return 'val'
     split = str(meta.get('split', 'val'))
+    if meta.get('resized'):
+        split += '-' + 'x'.join(map(str, meta['resized']))
     if meta.get('complete', True):
         return split
     found, expected = meta.get('found'), meta.get('expected_sequences')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ _WIDTHS = (64, 128, 256, 512)
 _STEM_STRIDE = 2
 
 POOLS = ('max', 'mean', 'none')
+_ZERO_BATCHES = ((1, 3, 256, 256), (10, 3, 320, 320))
 PaddingMode = Literal['zeros', 'reflect']
 PADDING_MODES = ('zeros', 'reflect')
 
@@ -100,6 +102,9 @@ class ResNet(nn.Module):
         pool: 3x3 stride 2 pool of the stem: ``'max'``, ``'mean'`` or ``'none'``.
         padding_mode: ``'reflect'`` for CRW weights trained from scratch. The pool
             is never affected.
+        zero_batches: shift the statistics of the batch norms after every loading of
+            weights as :func:`run_zero_batches` says. Published numbers of ImageNet,
+            MoCo-v2 and SimSiam networks by CRW's and CatMAE's scripts may carry it.
 
     Attributes:
         stride: pixels per cell of the last returned map; ``out_strides`` has all.
@@ -119,6 +124,7 @@ class ResNet(nn.Module):
         out_indices: Sequence[int] = (3,),
         pool: str = 'max',
         padding_mode: PaddingMode = 'zeros',
+        zero_batches: bool = False,
     ) -> None:
         super().__init__()
         _check(depth, strides, dilations, out_indices, pool, padding_mode)
@@ -146,6 +152,8 @@ class ResNet(nn.Module):
             _WIDTHS[i] * block.expansion for i in self.out_indices
         ]
         self._init_weights()
+        if zero_batches:
+            self.register_load_state_dict_post_hook(_shift_after_loading)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``(b, 3, H, W)`` to one ``(b, c, h, w)`` per entry of ``out_indices``."""
@@ -191,6 +199,27 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
+
+
+@torch.no_grad()
+def run_zero_batches(network: ResNet) -> None:
+    """Shift running statistics as scripts do that measure the shape of features.
+
+    They pass two batches of zeros (1 x 3 x 256 x 256, 10 x 3 x 320 x 320) through the
+    network that has its weights but is still in training mode. Statistics of stages
+    that are not returned stay.
+
+    Reference: ajabri/videowalk (047f3f4) and minhoooo1/CatMAE (0fb1f60), ``test.py``.
+    """
+    was_training = network.training
+    network.train()
+    for shape in _ZERO_BATCHES:
+        network(network.conv1.weight.new_zeros(shape))
+    network.train(was_training)
+
+
+def _shift_after_loading(network: ResNet, incompatible_keys: object) -> None:
+    run_zero_batches(network)
 
 
 def _conv3x3(

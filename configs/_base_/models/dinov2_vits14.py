@@ -1,0 +1,14 @@
+"""DINOv2 ViT-S/14: tokens of the last block after the norm. RGB, ImageNet statistics."""
+
+model = dict(
+    type='VideoTracker',
+    backbone=dict(
+        type='TimmFeatures',
+        arch='vit_small_patch14_dinov2',
+        out_indices=(-1,),
+        norm=True,
+        pos_embed_rule='scale_factor',
+    ),
+    inputs=dict(color='rgb', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+)
+checkpoint_source = 'dinov2'

@@ -1,0 +1,9 @@
+"""CatMAE (Jiang et al., arXiv:2311.00961), all models but ViT-S/8 on frames and labels of their own size: not published."""
+
+_base_ = ['catmae_s16.py']
+
+protocol = dict(
+    name='catmae_s16_native',
+    note="frames and labels keep their size, other than CatMAE's published 480x880",
+    davis=dict(data=dict(_delete_=True)),
+)
