@@ -52,8 +52,9 @@ def test_a_joint_at_the_left_border_is_lost_for_one_of_the_two():
 def test_no_box_no_correct_joint():
     one, none = SQUARE.copy(), SQUARE.copy()
     one[0, 1:], none[:] = np.nan, np.nan
-    assert joint_boxes(SQUARE, ~np.isnan(none[..., 0])).tolist() != [0.0]
-    assert np.isnan(joint_boxes(SQUARE, np.isfinite(none[..., 0]))).all()
+    everyone = np.ones((1, 4), bool)
+    assert joint_boxes(SQUARE, everyone) == pytest.approx(0.6 * np.hypot(190, 290))
+    assert np.isnan(joint_boxes(SQUARE, ~everyone)).all()
     errors = joint_errors(one, SQUARE)[0]  # the box of one joint is a point
     assert errors[0] == np.inf and np.isnan(errors[1:]).all()
     assert np.isnan(joint_errors(none, SQUARE)).all()
