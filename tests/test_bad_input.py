@@ -261,13 +261,26 @@ def checkpoint(tmp_path):
     backbone = MODELS.build(
         dict(type='ResNet', depth=18, strides=(1, 2, 1, 1), out_indices=(2,))
     )
-    path = tmp_path / 'weights.pth'
-    torch.save(backbone.state_dict(), path)
+    return save_as_crw(backbone, tmp_path / 'weights.pth')
+
+
+def save_as_crw(backbone: torch.nn.Module, path: Path) -> Path:
+    state = backbone.state_dict()
+    torch.save(dict(model={f'encoder.model.{k}': v for k, v in state.items()}), path)
     return path
 
 
 def test_fitting_checkpoint_works(two, checkpoint):
     code, text = two(weights=str(checkpoint))
+    assert code == 0, text
+
+
+def test_checkpoint_of_several_programs(two, tmp_path):
+    state = MODELS.build(dict(type='ResNet', depth=18)).state_dict()
+    torch.save(state, tmp_path / 'flat.pth')
+    weights = str(tmp_path / 'flat.pth')
+    two.fails('flat.pth', 'may be of torchvision or dino', '--source', weights=weights)
+    code, text = two('--source', 'torchvision', weights=weights)
     assert code == 0, text
 
 
@@ -287,9 +300,7 @@ def test_truncated_checkpoint(two, checkpoint):
 
 
 def test_checkpoint_of_another_architecture(two, tmp_path):
-    torch.save(
-        MODELS.build(dict(type='ResNet', depth=50)).state_dict(), tmp_path / 'r50.pth'
-    )
+    save_as_crw(MODELS.build(dict(type='ResNet', depth=50)), tmp_path / 'r50.pth')
     two.fails(
         'r50.pth',
         'does not fit ResNet',

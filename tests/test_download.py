@@ -46,11 +46,11 @@ def test_web_address_is_fetched_once(server, tmp_path, resnet_state):
     address, asked = server
     torch.save(resnet_state, tmp_path / 'web' / 'weights.pth')
     model = resnet()
-    load_backbone(model, f'{address}/weights.pth')
+    load_backbone(model, f'{address}/weights.pth', 'torchvision')
     assert torch.equal(model.conv1.weight, resnet_state['conv1.weight'])
     count = len(asked)
     assert count >= 1
-    load_backbone(model, f'{address}/weights.pth')
+    load_backbone(model, f'{address}/weights.pth', 'torchvision')
     assert len(asked) == count
     assert len(list((tmp_path / 'cache').rglob('weights.pth'))) == 1
 

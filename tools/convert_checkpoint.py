@@ -1,4 +1,4 @@
-"""Convert a checkpoint of any known format to a plain file in our names."""
+"""Convert a checkpoint of any known format to densecorr's, timm's or a program's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out', help='file to write')
     parser.add_argument('--source', help='format of the checkpoint, if not recognised')
     parser.add_argument(
+        '--to',
+        default='densecorr',
+        metavar='FORMAT',
+        help='format to write, only the backbone: densecorr (default), timm, '
+        'torchvision, or the name of a program as for --source',
+    )
+    parser.add_argument(
         '--allow-unsafe',
         action='store_true',
         help='unpickle any class, which may run code: only for files that you trust',
@@ -25,17 +32,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    from densecorr.apis.convert import convert_file, format_conversion  # slow: torch
+    from densecorr.apis.convert import convert_file  # slow: torch
 
     try:
-        names, result = convert_file(
-            args.checkpoint, args.out, args.source, args.allow_unsafe
+        done = convert_file(
+            args.checkpoint, args.out, args.source, args.allow_unsafe, args.to
         )
     except (ValueError, KeyError, OSError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'{type(error).__name__}: {text}', file=sys.stderr)
         return 1
-    print(f'{format_conversion(names, result)}\nwritten          {args.out}')
+    print(f'{done}\nwritten          {args.out}')
     return 0
 
 

@@ -113,7 +113,10 @@ def evaluate(
         runner = build_runner(
             cfg, task, folder.path, processes, fingerprint, out_layout
         )
-        load_weights(runner.model, checkpoint, source, allow_unsafe, processes)
+        expected = cfg.get('checkpoint_source')
+        load_weights(
+            runner.model, checkpoint, source, allow_unsafe, processes, expected
+        )
         runner.test()
         loop = runner.test_loop
         content = loop.content
@@ -293,11 +296,14 @@ def load_weights(
     source: str | None,
     allow_unsafe: bool,
     processes: Processes,
+    expected: str | None = None,
 ) -> None:
     """Load the backbone strictly; on each machine the first process fetches files."""
     for first in (True, False):
         if (processes.local_rank == 0) == first:
-            report = load_backbone(model.backbone, checkpoint, source, allow_unsafe)
+            report = load_backbone(
+                model.backbone, checkpoint, source, allow_unsafe, expected
+            )
             print_log(f'{checkpoint}\n{report}', logger='current')
         gather(None)
     if checkpoint == 'random':

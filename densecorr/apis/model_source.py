@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from densecorr.apis.config import apply_options, apply_protocol, load_config
-from densecorr.convert import SOURCES, choose, convert, open_checkpoint, recognise
+from densecorr.convert import SOURCES, agreed, convert, open_checkpoint, recognise
 from densecorr.registry import MODELS
 from densecorr.utils.paths import config_root
 from densecorr.utils.suggest import suggest
@@ -25,11 +25,12 @@ _DEEPEST = 16  # stride of the deepest stage of a CNN that still tells places ap
 _WEIGHTS = ('.pth', '.pt', '.tar', '.ckpt', '.bin', '.safetensors')
 _TEST = Path('configs') / 'test'
 # Configs of the networks that each program trains, among which shapes decide. Files
-# of timm and of DINO have the same names, and here the same input.
+# of timm, DINO and iBOT have the same names, and here the same input.
 _CONFIGS = {
     'crw': ('crw_res18',),
     'dino': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
     'dul': ('dul_res18',),
+    'ibot': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
     'spa_then_temp': ('res18_d8', 'res50_d8'),
     'timm': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
     'vfs': ('vfs_res18',),
@@ -130,7 +131,10 @@ def _config_of_timm(name: str) -> Config:
         inputs.update(mean=tuple(facts.mean), std=tuple(facts.std))
     backbone = dict(type='TimmFeatures', arch=name, **_timm_options(name))
     return Config(
-        dict(model=dict(type='VideoTracker', backbone=backbone, inputs=inputs))
+        dict(
+            model=dict(type='VideoTracker', backbone=backbone, inputs=inputs),
+            checkpoint_source='timm',
+        )
     )
 
 
@@ -159,7 +163,7 @@ def _config_of_file(path: Path, source: str | None) -> Config:
     content, source = open_checkpoint(str(path), source)
     if source is None:
         names = recognise(content)
-        state = choose(content)[1].state if names else {}
+        state = agreed(content, names).state if names else {}
     else:
         names, state = [source], convert(content, source).state
     known = [stem for name in names for stem in _CONFIGS.get(name, ())]
@@ -186,7 +190,7 @@ def _fits(stem: str, names: Iterable[str], state: dict[str, Tensor]) -> bool:
     backbone = load_config(_TEST / f'{stem}.py').model.backbone.to_dict()
     with torch.device('meta'):
         target = MODELS.build(backbone).state_dict()
-    inner = next((SOURCES[n].inner for n in names if SOURCES[n].inner), '')
+    inner = next((SOURCES[n].rules.inner for n in names if SOURCES[n].rules.inner), '')
     if inner and not any(key.startswith(inner) for key in target):
         state = {k[len(inner) :]: v for k, v in state.items() if k.startswith(inner)}
     wanted = {key for key in target if not key.endswith('num_batches_tracked')}

@@ -220,7 +220,10 @@ def _build(
     """The tracker of a model with its weights."""
     tracker: Any = MODELS.build(tracker_config(found.cfg))
     try:
-        load_weights(tracker, found.checkpoint, source, allow_unsafe, processes)
+        expected = found.cfg.get('checkpoint_source')
+        load_weights(
+            tracker, found.checkpoint, source, allow_unsafe, processes, expected
+        )
     except FileNotFoundError as error:
         if not found.checkpoint.startswith('timm:'):
             raise

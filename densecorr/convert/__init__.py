@@ -1,7 +1,9 @@
-"""Checkpoint formats: recognise, convert, load strictly."""
+"""Checkpoint formats: recognise, convert, load strictly, write."""
 
-from .convert import ConvertResult, choose, convert, recognise, tensors_of
-from .load import LoadReport, load_backbone, open_checkpoint, randomise
+from .addresses import open_checkpoint
+from .convert import ConvertResult, agreed, choose, convert, recognise, tensors_of
+from .export import export
+from .load import LoadReport, load_backbone, note_of, randomise
 from .sources import SOURCES, Source
 
 __all__ = [
@@ -9,9 +11,12 @@ __all__ = [
     'ConvertResult',
     'LoadReport',
     'Source',
+    'agreed',
     'choose',
     'convert',
+    'export',
     'load_backbone',
+    'note_of',
     'open_checkpoint',
     'randomise',
     'recognise',

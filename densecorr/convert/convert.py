@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from densecorr.convert.sources import SOURCES, Source
+from densecorr.convert.sources import SOURCES, Layout, Rules, Source
+from densecorr.convert.tensor_rules import Part, Parts
 from densecorr.utils.suggest import suggest
 
 
@@ -19,7 +20,7 @@ class ConvertResult:
 
     Attributes:
         state: our names to tensors.
-        origin: our names to the names in the file.
+        origin: our names to the names in the file, several joined by ``' + '``.
         dropped_by_rule: names in the file that the rules drop.
         unknown: names in the file that no rule knows; not in ``state``.
     """
@@ -50,8 +51,39 @@ def tensors_of(content: Any, container: str = '') -> dict[str, Tensor] | None:
 
 
 def recognise(content: Any) -> list[str]:
-    """Names of the formats that a file may have, in the order of the table."""
-    return [name for name, source in SOURCES.items() if _find(content, source)]
+    """Names of the formats that a file may have, in the order of the table.
+
+    A file with a mark of one program is not taken for another's. Formats that are
+    told apart by marks alone are not recognised without one.
+    """
+    marked, others = [], []
+    for name, source in SOURCES.items():
+        state = _find(content, source.layout)
+        if state is None:
+            continue
+        if _has_mark(content, state, source.layout):
+            marked.append(name)
+        elif not source.layout.needs_mark:
+            others.append(name)
+    return marked or others
+
+
+def fits(content: Any, source: str) -> bool:
+    """Whether a file can be read as the format ``source``."""
+    return _find(content, SOURCES[source].layout) is not None
+
+
+def check_source(source: str) -> Source:
+    """The format of a name.
+
+    Raises:
+        KeyError: no such format; names the nearest ones.
+    """
+    if source not in SOURCES:
+        raise KeyError(
+            f'{source!r} is not a checkpoint source. {suggest(source, SOURCES)}'
+        )
+    return SOURCES[source]
 
 
 def convert(content: Any, source: str) -> ConvertResult:
@@ -63,76 +95,119 @@ def convert(content: Any, source: str) -> ConvertResult:
 
     Raises:
         KeyError: no such format.
-        ValueError: the file does not have this format, or two keys get one name.
+        ValueError: the file does not have this format, two keys get one name, or a
+            tensor that a rule needs is missing.
     """
-    if source not in SOURCES:
-        raise KeyError(
-            f'{source!r} is not a checkpoint source. {suggest(source, SOURCES)}'
-        )
-    rules = SOURCES[source]
-    state = _find(content, rules)
+    found = check_source(source)
+    layout, rules = found.layout, found.rules
+    state = _find(content, layout)
     if state is None:
         known = recognise(content)
         hint = f'It looks like {" or ".join(known)}.' if known else _first_keys(content)
         raise ValueError(
             f'The checkpoint has no keys of source {source!r}, which needs '
-            f'{list(rules.require)} under one of {list(rules.containers)}. {hint}'
+            f'{list(layout.require)} under one of {list(layout.containers)}. {hint}'
         )
     result = ConvertResult()
-    for key, tensor in state.items():
-        bare = key.removeprefix('module.')
-        if _any(rules.drop, bare):
-            result.dropped_by_rule.append(key)
-            continue
-        name = bare
-        for pattern, replacement in rules.rename:
-            name = re.sub(pattern, replacement, name)
+    parts = _renamed(state, rules, source, result)
+    for rule in rules.tensors:
+        parts = rule(parts)
+    for name, part in parts.items():
         if rules.keep and not _any(rules.keep, name):
-            result.unknown.append(key)
-            continue
-        if name in result.state:
-            raise ValueError(
-                f'Source {source!r} gives {result.origin[name]!r} and {key!r} the one '
-                f'name {name!r}. Remove one of them from the file.'
-            )
-        result.state[name], result.origin[name] = tensor, key
+            result.unknown.append(part.origin)
+        else:
+            result.state[name], result.origin[name] = part
     return result
 
 
-def choose(content: Any) -> tuple[list[str], ConvertResult]:
-    """The formats that fit a file, and the conversion on which all of them agree.
+def choose(content: Any, expected: str | None = None) -> str:
+    """The format of a file that does not say it.
+
+    Args:
+        content: the file's content, with its containers.
+        expected: the format to take where a file may have several.
 
     Raises:
-        ValueError: no format fits, or several do and differ.
+        KeyError: ``expected`` is no format.
+        ValueError: no format fits, or several do and ``expected`` is none of them.
     """
+    if expected is not None:
+        check_source(expected)
     names = recognise(content)
-    if not names:
+    if len(names) == 1:
+        return names[0]
+    if expected is not None and fits(content, expected):
+        return expected
+    if names:
         raise ValueError(
-            'The format of the checkpoint is not recognised. Name it with --source, '
-            f'one of {sorted(SOURCES)}. {_first_keys(content)}'
+            f'The checkpoint may be of {" or ".join(names)}: its keys do not tell '
+            'which. Say it with --source, or in the config of the model with '
+            f"checkpoint_source = '{names[0]}'."
         )
+    raise ValueError(
+        'The format of the checkpoint is not recognised. Name it with --source, '
+        f'one of {sorted(SOURCES)}. {_first_keys(content)}'
+    )
+
+
+def agreed(content: Any, names: Iterable[str]) -> ConvertResult:
+    """The conversion on which several formats of a file agree.
+
+    Raises:
+        ValueError: they differ in a tensor or its name.
+    """
+    names = list(names)
     results = [convert(content, name) for name in names]
     tensors = [{name: id(t) for name, t in r.state.items()} for r in results]
-    same = all(t == tensors[0] for t in tensors)
-    if not same or any(r.unknown != results[0].unknown for r in results):
+    if any(found != tensors[0] for found in tensors):
         raise ValueError(
             f'The checkpoint may be of {" or ".join(names)}, which give different '
             'weights. Choose one with --source.'
         )
-    return names, results[0]
+    return results[0]
 
 
-def _find(content: Any, source: Source) -> dict[str, Tensor] | None:
+def _renamed(
+    state: Mapping[str, Tensor], rules: Rules, source: str, result: ConvertResult
+) -> Parts:
+    """Tensors under their new names; those that are dropped go to the result."""
+    parts: Parts = {}
+    for key, tensor in state.items():
+        name = key.removeprefix('module.')
+        if _any(rules.drop, name):
+            result.dropped_by_rule.append(key)
+            continue
+        for pattern, replacement in rules.rename:
+            name = re.sub(pattern, replacement, name)
+        if name in parts:
+            raise ValueError(
+                f'Source {source!r} gives {parts[name].origin!r} and {key!r} the one '
+                f'name {name!r}. Remove one of them from the file.'
+            )
+        parts[name] = Part(tensor, key)
+    return parts
+
+
+def _find(content: Any, layout: Layout) -> dict[str, Tensor] | None:
     """The state dict of a file of this format, None if it is not of this format."""
-    for container in source.containers:
+    for container in layout.containers:
         state = tensors_of(content, container)
         if state is None:
             continue
         keys = [key.removeprefix('module.') for key in state]
-        found = all(any(re.search(r, key) for key in keys) for r in source.require)
-        if found and not any(_any(source.forbid, key) for key in keys):
+        found = all(any(re.search(r, key) for key in keys) for r in layout.require)
+        if found and not any(_any(layout.forbid, key) for key in keys):
             return state
     return None
+
+
+def _has_mark(content: Any, state: Mapping[str, Tensor], layout: Layout) -> bool:
+    keys = [key.removeprefix('module.') for key in state]
+    return any(_any(layout.marks, key) for key in [*_names(content), *keys])
+
+
+def _names(content: Any) -> Iterator[str]:
+    yield from (key for key in content if isinstance(key, str))
 
 
 def _any(patterns: Iterable[str], key: str) -> bool:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from densecorr.convert.convert import ConvertResult, choose, convert, tensors_of
-from densecorr.convert.sources import SOURCES
-from densecorr.utils.checkpoints import read_checkpoint
-from densecorr.utils.download import download
-from densecorr.utils.suggest import suggest
+from densecorr.convert.addresses import open_checkpoint
+from densecorr.convert.convert import (
+    ConvertResult,
+    choose,
+    convert,
+    recognise,
+    tensors_of,
+)
+from densecorr.convert.export import OURS
+from densecorr.convert.randomise import SEED, draw_weights
+from densecorr.convert.sources import SOURCES, Source
 
 _OPTIONAL = r'(^|\.)num_batches_tracked$'  # absent from old files, unused in eval mode
-_STATISTICS = r'(^|\.)(running_mean|running_var|num_batches_tracked)$'
 _PLAIN_DROP = r'^(fc|head|classifier)\.'
+_PLAIN = 'names of the model'
+_TIMM = 'timm'
 _SHOWN = 8  # keys of a list in a report or an error
-_TOKEN_STD = 0.02  # of random tokens and positions, as in timm
-_RANDOM_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,10 @@ class LoadReport:
 
     Attributes:
         checkpoint: as it was given.
-        source: the format or formats, in words.
+        source: the format, in words.
+        status: ``'verified'`` or ``'unverified'``: whether the names of the format
+            were checked against an official list; ``''`` where there is no format.
+        note: what every output has to say of these weights, ``''`` if nothing.
         loaded: parameters and buffers of the backbone that were set.
         dropped: names in the file that a rule drops.
         unknown: names in the file that the backbone does not have.
@@ -40,13 +46,18 @@ class LoadReport:
 
     checkpoint: str
     source: str
+    status: str = ''
+    note: str = ''
     loaded: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [f'weights   {self.checkpoint} ({self.source})']
+        facts = ', '.join(part for part in (self.source, self.status) if part)
+        lines = [f'weights   {self.checkpoint} ({facts})']
+        if self.note:
+            lines.append(f'note      {self.note}')
         for title in ('loaded', 'dropped', 'unknown', 'missing'):
             keys = getattr(self, title)
             label = 'dropped by rule' if title == 'dropped' else title
@@ -60,6 +71,7 @@ def load_backbone(
     checkpoint: str,
     source: str | None = None,
     allow_unsafe: bool = False,
+    expected: str | None = None,
 ) -> LoadReport:
     """Set every parameter and buffer of a backbone, or raise.
 
@@ -70,22 +82,32 @@ def load_backbone(
             others), or ``'random'``: drawn from a fixed seed.
         source: format of the file, a key of ``SOURCES``; recognised where None.
         allow_unsafe: see :func:`densecorr.utils.checkpoints.read_checkpoint`.
+        expected: format to take where ``source`` is None and the file may have
+            several: the ``checkpoint_source`` of a config.
 
     Raises:
         FileNotFoundError: there is no such file or address.
         KeyError: no such source.
-        ValueError: the file is damaged, unsafe, of an unknown format, or does not fit.
+        ValueError: the file is damaged, unsafe, of an unknown format or of one of
+            several, or does not fit.
     """
     checkpoint = str(checkpoint)
     if checkpoint == 'random':
         return randomise(backbone)
     content, source = open_checkpoint(checkpoint, source, allow_unsafe)
     target = backbone.state_dict()
-    names, result = _match(content, source, target, checkpoint)
+    try:
+        name, result = _match(content, source, expected, target)
+    except ValueError as error:
+        raise ValueError(f'{checkpoint}: {error}') from error
+    known, first = SOURCES.get(name), SOURCES.get(_first_source(name, content))
+    result = _without_spare(result, known, target) if known else result
     extra = [result.origin[key] for key in result.state if key not in target]
     report = LoadReport(
         checkpoint=checkpoint,
-        source=' = '.join(names),
+        source=_in_words(name, content),
+        status=first.status if first else '',
+        note=note_of(name, content),
         loaded=sorted(set(result.state) & set(target)),
         dropped=sorted(result.dropped_by_rule),
         unknown=sorted([*result.unknown, *extra]),
@@ -96,110 +118,60 @@ def load_backbone(
     return report
 
 
-def randomise(backbone: nn.Module, seed: int = _RANDOM_SEED) -> LoadReport:
+def randomise(backbone: nn.Module, seed: int = SEED) -> LoadReport:
     """Draw every weight anew from a seed, independent of how the network was built.
 
-    Kernels and matrices are normal with variance 2 / fan-in, tokens and positions
-    normal with deviation 0.02; norms become the identity, biases zero. Tables that are
-    computed, not learned, stay.
-
-    Reference: He et al., ICCV 2015, arXiv:1502.01852, Sec. 2.2.
+    See :func:`densecorr.convert.randomise.draw_weights`.
     """
-    generator = torch.Generator().manual_seed(seed)
-    learned = {parameter.data_ptr() for parameter in backbone.parameters()}
-    state = {}
-    for key, tensor in sorted(backbone.state_dict().items()):
-        is_learned = tensor.data_ptr() in learned
-        if is_learned and tensor.ndim >= 2:
-            token = tensor.ndim == 3 and tensor.shape[0] == 1
-            std = _TOKEN_STD if token else math.sqrt(2 / tensor[0].numel())
-            state[key] = torch.randn(tensor.shape, generator=generator) * std
-        elif is_learned or re.search(_STATISTICS, key):
-            one = key.endswith(('weight', 'running_var', 'gamma'))
-            state[key] = torch.full_like(tensor, int(one))
-        else:
-            state[key] = tensor
-    backbone.load_state_dict(state, strict=True)
-    return LoadReport('random', f'drawn with seed {seed}', loaded=sorted(state))
+    loaded = draw_weights(backbone, seed)
+    return LoadReport('random', f'drawn with seed {seed}', loaded=loaded)
 
 
-def open_checkpoint(
-    address: str, source: str | None = None, unsafe: bool = False
-) -> tuple[Any, str | None]:
-    """Content of a checkpoint, and its format where the address says it.
+def note_of(name: str, content: Any) -> str:
+    """What every output has to say of weights of a format, ``''`` if nothing.
 
-    Args:
-        address: as in :func:`load_backbone`, but not ``'random'``.
-        source: format that the caller names, or None.
-        unsafe: see :func:`densecorr.utils.checkpoints.read_checkpoint`.
+    Files that densecorr converted remember the format that they came from.
     """
-    scheme, _, name = address.partition(':')
-    if scheme in ('http', 'https'):
-        return read_checkpoint(download(address), unsafe), source
-    if scheme == 'timm':
-        return _from_timm(name), source
-    if scheme == 'torchvision':
-        path = download(_torchvision_address(name))
-        return read_checkpoint(path, unsafe), source or 'torchvision'
-    return read_checkpoint(address, unsafe), source
+    first = SOURCES.get(_first_source(name, content))
+    return first.note if first else ''
 
 
-def _from_timm(name: str) -> dict[str, Tensor]:
-    import timm
-
-    if not timm.is_model(name):
-        near = suggest(name, timm.list_models())
-        raise ValueError(f'timm has no model {name!r}. {near}')
-    try:
-        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
-    except Exception as error:  # whatever hub, network or file system come to
-        raise FileNotFoundError(
-            f'The weights of timm:{name} could not be fetched ({error}). Download them '
-            'on a machine with a network and give the path of the file instead.'
-        ) from error
+def _in_words(name: str, content: Any) -> str:
+    first = _first_source(name, content)
+    return f'{name}, converted from {first}' if first != name else name
 
 
-def _torchvision_address(name: str) -> str:
-    import torchvision
-
-    arch, _, version = name.partition('/')
-    try:
-        weights = torchvision.models.get_model_weights(arch)
-    except ValueError as error:
-        near = suggest(arch, torchvision.models.list_models())
-        raise ValueError(f'torchvision has no model {arch!r}. {near}') from error
-    versions = {w.name: w.url for w in weights}
-    version = version or next(iter(versions))
-    if version not in versions:
-        raise ValueError(
-            f'torchvision has no weights {version!r} of {arch!r}, it has '
-            f'{sorted(versions)}.'
-        )
-    return versions[version]
+def _first_source(name: str, content: Any) -> str:
+    """The format that the weights had before densecorr converted them."""
+    meta = content.get('meta') if isinstance(content, Mapping) else None
+    if name != OURS or not isinstance(meta, Mapping):
+        return name
+    first = meta.get('source')
+    return first if isinstance(first, str) and first in SOURCES else name
 
 
 def _match(
-    content: Any, source: str | None, target: dict[str, Tensor], checkpoint: str
-) -> tuple[list[str], ConvertResult]:
-    """Formats of a file and its tensors under the names of the target."""
-    if source is None:
+    content: Any,
+    source: str | None,
+    expected: str | None,
+    target: Mapping[str, Tensor],
+) -> tuple[str, ConvertResult]:
+    """Format of a file and its tensors under the names of the target."""
+    unknown = source is None and not recognise(content)
+    if unknown or source == _TIMM:  # timm has more networks than its rules name
         plain = _plain(content, target)
         if plain is not None:
-            return ['names of the model'], plain
-    try:
-        if source is None:
-            names, result = choose(content)
-        else:
-            names, result = [source], convert(content, source)
-    except ValueError as error:
-        raise ValueError(f'{checkpoint}: {error}') from error
-    inner = SOURCES[names[0]].inner
-    if inner and not any(key.startswith(inner) for key in target):
-        return names, _only(result, inner)
-    return names, result
+            return source or _PLAIN, plain
+    name = source or choose(content, expected)
+    result = convert(content, name)
+    inner = SOURCES[name].rules.inner
+    whole = any(key.startswith(inner) for key in target)
+    if inner and not whole and any(key.startswith(inner) for key in result.state):
+        return name, _only(result, inner)
+    return name, result
 
 
-def _plain(content: Any, target: dict[str, Tensor]) -> ConvertResult | None:
+def _plain(content: Any, target: Mapping[str, Tensor]) -> ConvertResult | None:
     """The file's own names where they are exactly those of the target."""
     for container in ('', 'state_dict', 'model'):
         tensors = tensors_of(content, container)
@@ -228,6 +200,27 @@ def _only(result: ConvertResult, inner: str) -> ConvertResult:
     )
 
 
+def _without_spare(
+    result: ConvertResult, source: Source, target: Mapping[str, Tensor]
+) -> ConvertResult:
+    """Without the zeros that the rules let a network lack."""
+    spare = [
+        key
+        for key, tensor in result.state.items()
+        if key not in target
+        and any(re.search(pattern, key) for pattern in source.rules.spare)
+        and not tensor.count_nonzero()
+    ]
+    return replace(
+        result,
+        state={k: t for k, t in result.state.items() if k not in spare},
+        dropped_by_rule=[
+            *result.dropped_by_rule,
+            *dict.fromkeys(result.origin[key] for key in spare),
+        ],
+    )
+
+
 def _check_fit(
     report: LoadReport, result: ConvertResult, target: dict[str, Tensor], name: str
 ) -> None:
@@ -253,7 +246,7 @@ def _check_fit(
             f'{start}. Missing in the file ({len(missing)}): {_shorten(missing)}; '
             f'unknown to the model ({len(report.unknown)}): '
             f'{_shorten(report.unknown)}. Use the config of its architecture, choose '
-            'the format with --source, or add a rule to densecorr/convert/sources.py.'
+            'the format with --source, or add a rule to densecorr/convert/sources.'
         )
 
 

@@ -11,3 +11,4 @@ model = dict(
     ),
     inputs=dict(color='rgb', mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)),
 )
+checkpoint_source = 'dino'

@@ -7,3 +7,4 @@ model = dict(
     ),
     inputs=dict(color='lab', mean=(50.0, 0.0, 0.0), std=(50.0, 127.0, 127.0)),
 )
+checkpoint_source = 'spa_then_temp'

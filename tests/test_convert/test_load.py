@@ -3,148 +3,12 @@ import timm
 import torch
 import torchvision
 
-from densecorr.convert import (
-    SOURCES,
-    convert,
-    load,
-    load_backbone,
-    randomise,
-    recognise,
-)
-from densecorr.convert.convert import choose
+from densecorr.convert import addresses, load_backbone, randomise, recognise
+from densecorr.convert.convert import convert
 from densecorr.registry import MODELS
 from densecorr.utils.checkpoints import hash_tensors
 
-
-def tensors(*keys: str) -> dict[str, torch.Tensor]:
-    return {key: torch.tensor([float(i)]) for i, key in enumerate(keys)}
-
-
-RESNET = ('conv1.weight', 'bn1.weight', 'layer1.0.conv1.weight')
-VIT = ('cls_token', 'patch_embed.proj.weight', 'blocks.0.attn.qkv.weight', 'norm.bias')
-DECODER = ('mask_token', 'decoder_embed.weight', 'decoder_pos_embed')
-
-
-def prefixed(prefix: str, keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(prefix + key for key in keys)
-
-
-# source: container, keys of the backbone in the file, their names after conversion,
-# keys that are dropped
-FORMATS = {
-    'torchvision': ('', RESNET, RESNET, ('fc.weight',)),
-    'timm': ('', VIT, VIT, ('head.weight',)),
-    'moco_v2': (
-        'state_dict',
-        prefixed('module.encoder_q.', RESNET),
-        RESNET,
-        prefixed(
-            'module.', ('encoder_q.fc.0.weight', 'encoder_k.conv1.weight', 'queue')
-        ),
-    ),
-    'simsiam': (
-        'state_dict',
-        prefixed('module.encoder.', RESNET),
-        RESNET,
-        ('module.encoder.fc.0.weight', 'module.predictor.0.weight'),
-    ),
-    'mae': ('model', VIT, VIT, (*DECODER, 'decoder_blocks.0.attn.qkv.weight')),
-    'catmae': (
-        'model',
-        VIT,
-        VIT,
-        (*DECODER, 'decoder_frame_info', 'decoder_blocks.0.self_attn.in_proj_weight'),
-    ),
-    'smtc': (
-        'model_state_dict',
-        prefixed('encoder.', VIT),
-        VIT,
-        ('transport_proj.weight', 'mlp_slot.0.weight', 'slot_attention.slots_mu'),
-    ),
-    'timet': (
-        '',
-        prefixed('feature_extractor.backbone.', VIT),
-        VIT,
-        ('prototypes', 'feature_extractor.head.0.weight', 'teacher.backbone.cls_token'),
-    ),
-    'densecorr': (
-        'state_dict',
-        prefixed('backbone.', RESNET),
-        RESNET,
-        ('head.weight', 'teacher.backbone.conv1.weight', 'iteration'),
-    ),
-}
-
-
-@pytest.mark.parametrize('source', FORMATS)
-def test_formats(source):
-    container, keys, names, dropped = FORMATS[source]
-    state = tensors(*keys, *dropped)
-    content = {container: state, 'epoch': 3} if container else state
-    assert source in recognise(content)
-    result = convert(content, source)
-    assert list(result.state) == list(names)
-    assert result.dropped_by_rule == list(dropped)
-    assert result.unknown == []
-    for name, key in zip(names, keys, strict=True):
-        assert result.state[name] is state[key]
-        assert result.origin[name] == key
-    assert choose(content)[1].origin == result.origin
-
-
-def test_every_source_has_a_format_case_or_a_golden_one():
-    assert {*FORMATS, 'dino', 'crw', 'dul', 'vfs', 'spa_then_temp'} == set(SOURCES)
-
-
-def test_timet_of_several_gpus():
-    keys = prefixed('module.feature_extractor.backbone.', VIT)
-    content = dict(epoch=1, model=tensors(*keys, 'module.prototypes'))
-    assert recognise(content) == ['timet']
-    assert list(convert(content, 'timet').state) == list(VIT)
-
-
-def test_unknown_keys_are_listed():
-    result = convert(tensors(*RESNET, 'neck.weight'), 'torchvision')
-    assert result.unknown == ['neck.weight']
-    assert list(result.state) == list(RESNET)
-
-
-def test_unknown_source_names_the_nearest():
-    with pytest.raises(KeyError, match=r"'dyno' is not a checkpoint source.*'dino'"):
-        convert(tensors(*RESNET), 'dyno')
-
-
-def test_wrong_source_says_what_it_looks_like():
-    with pytest.raises(ValueError, match=r"source 'crw'.*like torchvision or"):
-        convert(tensors(*RESNET), 'crw')
-    with pytest.raises(ValueError, match=r"source 'crw'.*First keys.*'a'"):
-        convert(tensors('a'), 'crw')
-
-
-def test_two_keys_of_one_name_are_refused():
-    state = tensors(*RESNET, 'module.conv1.weight')
-    with pytest.raises(ValueError, match=r"'conv1\.weight' and 'module\.conv1"):
-        convert(state, 'torchvision')
-
-
-def test_formats_that_agree_need_no_choice():
-    names, result = choose(tensors(*RESNET))
-    assert {'torchvision', 'dino'} <= set(names)
-    assert list(result.state) == list(RESNET)
-
-
-def test_formats_that_differ_ask_for_a_source():
-    content = dict(teacher=tensors(*VIT), model=tensors(*VIT))
-    with pytest.raises(ValueError, match=r'may be of timm or dino.*--source'):
-        choose(content)
-    assert convert(content, 'timm').state['norm.bias'] is content['model']['norm.bias']
-
-
-def test_unrecognised_format_lists_sources_and_keys():
-    with pytest.raises(ValueError, match=r"--source, one of.*'crw'.*weights: a"):
-        choose(dict(weights=tensors('a')))
-    with pytest.raises(ValueError, match='not recognised'):
-        choose([1, 2])
+from .keys import tensors
 
 
 @pytest.fixture(scope='module')
@@ -160,15 +24,34 @@ def resnet(depth: int = 18):
 def test_load_reports_every_key(tmp_path, resnet_state):
     torch.save(resnet_state, tmp_path / 'a.pth')
     model = resnet()
-    report = load_backbone(model, str(tmp_path / 'a.pth'))
+    report = load_backbone(model, str(tmp_path / 'a.pth'), 'torchvision')
     assert set(report.loaded) == set(model.state_dict())
     assert report.dropped == ['fc.bias', 'fc.weight']
     assert (report.unknown, report.missing) == ([], [])
     text = str(report)
+    assert 'a.pth (torchvision, verified)' in text
     assert f'loaded            {len(report.loaded)}' in text
     assert 'dropped by rule     2  fc.bias, fc.weight' in text
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, resnet_state[key])
+
+
+def test_file_of_several_programs_needs_a_name(tmp_path, resnet_state):
+    torch.save(resnet_state, tmp_path / 'a.pth')
+    without_change(
+        resnet(),
+        tmp_path / 'a.pth',
+        r'a\.pth: .*may be of torchvision or dino or vfs or spa_then_temp.*--source',
+        source=None,
+    )
+    path = tmp_path / 'a.pth'
+    report = load_backbone(resnet(), path, expected='dino')
+    assert report.source == 'dino'
+    # a file that can be of one program alone is of that program
+    report = load_backbone(resnet(), path, 'torchvision', expected='dino')
+    assert report.source == 'torchvision'
+    with pytest.raises(KeyError, match=r"'dyno' is not a checkpoint source"):
+        load_backbone(resnet(), path, expected='dyno')
 
 
 def test_named_source_is_used(tmp_path, resnet_state):
@@ -182,15 +65,15 @@ def test_named_source_is_used(tmp_path, resnet_state):
 def test_old_files_without_batch_counters_load(tmp_path, resnet_state):
     old = {k: v for k, v in resnet_state.items() if 'num_batches' not in k}
     torch.save(old, tmp_path / 'a.pth')
-    report = load_backbone(resnet(), tmp_path / 'a.pth')
+    report = load_backbone(resnet(), tmp_path / 'a.pth', 'torchvision')
     assert len(report.missing) == 20
     assert 'missing            20  bn1.num_batches_tracked' in str(report)
 
 
-def without_change(model, path, match):
+def without_change(model, path, match, source='torchvision'):
     before = hash_tensors(model.state_dict())
     with pytest.raises(ValueError, match=match):
-        load_backbone(model, path)
+        load_backbone(model, path, source)
     assert hash_tensors(model.state_dict()) == before
 
 
@@ -203,7 +86,7 @@ def test_missing_key_is_an_error(tmp_path, resnet_state):
 
 def test_unknown_key_is_an_error(tmp_path, resnet_state):
     torch.save({**resnet_state, 'neck.w': torch.ones(1)}, tmp_path / 'a.pth')
-    match = r'unknown to the model \(1\): neck\.w\. .*--source.*sources\.py'
+    match = r'unknown to the model \(1\): neck\.w\. .*--source.*convert/sources'
     without_change(resnet(), tmp_path / 'a.pth', match)
 
 
@@ -224,7 +107,7 @@ def test_another_architecture_fits_no_key(tmp_path, resnet_state):
     vit = timm.create_model('vit_tiny_patch16_224', depth=1, num_classes=0)
     torch.save(vit.state_dict(), tmp_path / 'a.pth')
     match = r'a\.pth .*does not fit ResNet: no key fits\. File: blocks\.0.*model: bn1'
-    without_change(resnet(), tmp_path / 'a.pth', match)
+    without_change(resnet(), tmp_path / 'a.pth', match, 'timm')
 
 
 def test_names_of_the_model_need_no_format(tmp_path):
@@ -350,15 +233,15 @@ def test_torchvision_address(tmp_path, monkeypatch, resnet_state):
     torch.save(resnet_state, tmp_path / 'a.pth')
     asked = []
     monkeypatch.setattr(
-        load, 'download', lambda url: asked.append(url) or tmp_path / 'a.pth'
+        addresses, 'download', lambda url: asked.append(url) or tmp_path / 'a.pth'
     )
     report = load_backbone(resnet(), 'torchvision:resnet18')
     assert report.source == 'torchvision'
     weights = torchvision.models.ResNet50_Weights
-    load.open_checkpoint('torchvision:resnet50', None, False)
-    load.open_checkpoint('torchvision:resnet50/IMAGENET1K_V2', None, False)
+    addresses.open_checkpoint('torchvision:resnet50', None, False)
+    addresses.open_checkpoint('torchvision:resnet50/IMAGENET1K_V2', None, False)
     assert asked[1:] == [weights.IMAGENET1K_V1.url, weights.IMAGENET1K_V2.url]
     with pytest.raises(ValueError, match=r"no weights 'V3' of 'resnet50'.*IMAGENET1K"):
-        load.open_checkpoint('torchvision:resnet50/V3', None, False)
+        addresses.open_checkpoint('torchvision:resnet50/V3', None, False)
     with pytest.raises(ValueError, match=r"no model 'resnet19'\..*'resnet18'"):
-        load.open_checkpoint('torchvision:resnet19', None, False)
+        addresses.open_checkpoint('torchvision:resnet19', None, False)
