@@ -93,12 +93,12 @@ def test_config_tracks_at_toy_size(path, tmp_path):
     cfg.protocol.davis.size = dict(rounding='nearest')
     torch.manual_seed(0)
     tracker = MODELS.build(tracker_config(cfg)).eval()
-    tree = write_davis_tree(tmp_path / 'DAVIS', {'dog': 3}, size=(64, 96))
+    tree = write_davis_tree(tmp_path / 'DAVIS', {'dog': 3}, size=(128, 192))
     video = DATASETS.build(dict(type='DAVISDataset', root=str(tree)))[0]
     results = list(tracker.track(video))
     assert [result.index for result in results] == [0, 1, 2]
-    assert {result.label_map.shape for result in results} == {(64, 96)}
-    truth = moving_blobs(3, (1, 2), (64, 96), 0)[1][0]
+    assert {result.label_map.shape for result in results} == {(128, 192)}
+    truth = moving_blobs(3, (1, 2), (128, 192), 0)[1][0]
     agreement = (results[0].label_map == truth).mean()
     assert agreement > 0.9  # frame 0 is given, at most through the feature grid
     assert set(np.unique(results[2].label_map)) <= {0, 1, 2}

@@ -1,0 +1,8 @@
+"""DINO ResNet-50 by CatMAE's protocol, at stride 8."""
+
+_base_ = [
+    '../_base_/models/dino_res50.py',
+    '../_base_/protocols/catmae_s16.py',
+    '../_base_/tasks/propagation.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,8 @@
+"""TimeT ViT-S/16 by its own protocol."""
+
+_base_ = [
+    '../_base_/models/timet_vits16.py',
+    '../_base_/protocols/timet.py',
+    '../_base_/tasks/propagation.py',
+    '../_base_/default_runtime.py',
+]
