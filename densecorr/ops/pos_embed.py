@@ -1,4 +1,4 @@
-"""Resize a learned positional table to another token grid."""
+"""Positional tables: the fixed one, and resizing one to another token grid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 POS_EMBED_RULES = ('scale_factor', 'size')
 
 _OFFSET = 0.1  # cells added before the division, facebookresearch/dino
+_WAVELENGTH = 10000.0  # of the slowest wave, in cells / 2 pi
 
 
 def interpolate_pos_embed(
@@ -77,3 +78,38 @@ def prefix_rows(prefix: Tensor, rows: Tensor) -> Tensor:
     """``(1 or b, p, c)`` rows in front of ``(b, n, c)``, to ``(b, p + n, c)``."""
     expanded = prefix.expand(rows.shape[0], -1, -1)
     return torch.cat([expanded, rows], dim=1)
+
+
+def sincos_pos_embed(channels: int, grid: tuple[int, int]) -> Tensor:
+    """The fixed table of MAE and CatMAE, ``(1, 1 + h*w, c)``; the first row is zero.
+
+    The first half of the channels codes the column x, the second the row y, each as
+    ``[sin(p w_k), cos(p w_k)]`` with ``w_k = 10000 ** (-k / (c / 4))``.
+
+    Args:
+        channels: c, a multiple of 4.
+        grid: (h, w) of the patches.
+
+    Raises:
+        ValueError: ``channels`` is no multiple of 4.
+
+    Reference: He et al., CVPR 2022, arXiv:2111.06377. Official: facebookresearch/mae
+        ``util/pos_embed.py`` ``get_2d_sincos_pos_embed``.
+    """
+    if channels % 4 or channels < 1:
+        raise ValueError(
+            f'a sin-cos table has {channels} channels; give a multiple of 4: sine and '
+            'cosine of two coordinates.'
+        )
+    waves = channels // 4
+    steps = torch.arange(waves, dtype=torch.float64) / waves
+    rows, cols = torch.meshgrid(
+        torch.arange(grid[0], dtype=torch.float64),
+        torch.arange(grid[1], dtype=torch.float64),
+        indexing='ij',
+    )
+    places = torch.stack([cols, rows], dim=-1)[..., None]  # (h, w, 2, 1)
+    angles = places * _WAVELENGTH**-steps  # (h, w, 2, waves)
+    table = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(2)  # (h, w, c)
+    zero = table.new_zeros(1, 1, channels)
+    return torch.cat([zero, table.flatten(0, 1)[None]], dim=1).float()

@@ -15,7 +15,7 @@ _WIDTHS = (64, 128, 256, 512)
 _STEM_STRIDE = 2
 
 POOLS = ('max', 'mean', 'none')
-_ZERO_BATCHES = ((1, 3, 256, 256), (10, 3, 320, 320))
+_ZERO_BATCHES = ((1, 256), (10, 320))  # images, side
 PaddingMode = Literal['zeros', 'reflect']
 PADDING_MODES = ('zeros', 'reflect')
 
@@ -207,15 +207,40 @@ def run_zero_batches(network: ResNet) -> None:
 
     They pass two batches of zeros (1 x 3 x 256 x 256, 10 x 3 x 320 x 320) through the
     network that has its weights but is still in training mode. Statistics of stages
-    that are not returned stay.
+    that are not returned stay. Equal images have the statistics of one, so one passes
+    for all; the number of images enters the unbiased variance alone.
 
     Reference: ajabri/videowalk (047f3f4) and minhoooo1/CatMAE (0fb1f60), ``test.py``.
     """
     was_training = network.training
     network.train()
-    for shape in _ZERO_BATCHES:
-        network(network.conv1.weight.new_zeros(shape))
+    for images, side in _ZERO_BATCHES:
+        hooks = [
+            module.register_forward_hook(_CountImages(module, images))
+            for module in network.modules()
+            if isinstance(module, nn.BatchNorm2d)
+        ]
+        network(network.conv1.weight.new_zeros(1, 3, side, side))
+        for hook in hooks:
+            hook.remove()
     network.train(was_training)
+
+
+class _CountImages:
+    """After a batch norm saw one image: the variance as if it were several copies."""
+
+    def __init__(self, norm: nn.BatchNorm2d, images: int) -> None:
+        assert norm.running_var is not None
+        self.images, self.before = images, norm.running_var.clone()
+
+    def __call__(
+        self, norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> None:
+        count = inputs[0].numel() // inputs[0].shape[1]  # of values per channel
+        unbiased = self.images * (count - 1) / (self.images * count - 1)
+        old = (1 - (norm.momentum or 0.0)) * self.before
+        assert norm.running_var is not None
+        norm.running_var.copy_(old + (norm.running_var - old) * unbiased)
 
 
 def _shift_after_loading(network: ResNet, incompatible_keys: object) -> None:
