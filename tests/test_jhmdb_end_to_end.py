@@ -85,7 +85,7 @@ def score(kind, protocol, dataset, clips):
     return metric.compute_metrics(results)
 
 
-@pytest.mark.parametrize(('name', 'frames'), [('crw', 3), ('spa_then_temp', 6)])
+@pytest.mark.parametrize(('name', 'frames'), [('crw', 3), ('spa_then_temp', 4)])
 def test_perfect_features_reach_the_ceiling_and_noise_nothing(
     name, frames, root, clips
 ):
