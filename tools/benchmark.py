@@ -13,6 +13,7 @@ PARTS = (
     'features',
     'measures',
     'end_to_end',
+    'protocols',
     'spriteworld',
 )
 
