@@ -26,27 +26,17 @@ _EVERYDAY_MODULES = ('argparse', 'builtins', 'collections', 'numpy', 'pathlib', 
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def _inert_globals() -> list[Any]:
-    """Classes that real checkpoints hold besides tensors; reading them does nothing.
+class _Inert:
+    """What an object of a training program becomes: it takes all and keeps nothing."""
 
-    A pair (object, name) makes the name in the file stand for the object.
-    """
-    import numpy as np
+    def __new__(cls, *_: Any) -> _Inert:
+        return super().__new__(cls)
 
-    pairs: list[Any] = [argparse.Namespace, collections.OrderedDict, np.dtype]
-    pairs += [(_default_dict, 'collections.defaultdict')]
-    pairs += [dict, list, set, int, float, str, bool]  # its factories
-    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    for module in ('numpy.core', 'numpy._core'):  # before and since numpy 2
-        pairs.append((scalar, f'{module}.multiarray.scalar'))
-    names = [name for name in dir(np.dtypes) if name.endswith('DType')]
-    pairs += [getattr(np.dtypes, name) for name in names]
-    for module in ('pathlib', 'pathlib._local'):  # since Python 3.13 the second
-        for name in ('Path', 'PosixPath', 'PurePosixPath'):
-            pairs.append((pathlib.PurePosixPath, f'{module}.{name}'))
-        for name in ('WindowsPath', 'PureWindowsPath'):
-            pairs.append((pathlib.PureWindowsPath, f'{module}.{name}'))
-    return pairs
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 def _default_dict(*_: Any) -> dict:
@@ -54,12 +44,51 @@ def _default_dict(*_: Any) -> dict:
     return {}
 
 
+def _inert_globals() -> list[Any]:
+    """Classes that real checkpoints hold besides tensors; reading them does nothing.
+
+    A pair (object, name) makes the name in the file stand for the object. Settings,
+    dicts and paths are read; arrays, optimisers, schedules and log buffers are not.
+    """
+    import numpy as np
+
+    pairs: list[Any] = [argparse.Namespace, collections.OrderedDict, np.dtype]
+    pairs += [(_default_dict, 'collections.defaultdict')]
+    pairs += [(_default_dict, 'collections.Counter')]  # milestones of a schedule
+    pairs += [dict, list, set, int, float, str, bool]  # factories of a defaultdict
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    for module in ('numpy.core', 'numpy._core'):  # before and since numpy 2
+        pairs.append((scalar, f'{module}.multiarray.scalar'))
+        pairs.append((_Inert, f'{module}.multiarray._reconstruct'))
+    names = [name for name in dir(np.dtypes) if name.endswith('DType')]
+    pairs += [getattr(np.dtypes, name) for name in names]
+    for module in ('pathlib', 'pathlib._local'):  # since Python 3.13 the second
+        for name in ('Path', 'PosixPath', 'PurePosixPath'):
+            pairs.append((pathlib.PurePosixPath, f'{module}.{name}'))
+        for name in ('WindowsPath', 'PureWindowsPath'):
+            pairs.append((pathlib.PureWindowsPath, f'{module}.{name}'))
+    return [*pairs, *((_Inert, name) for name in _inert_names())]
+
+
+def _inert_names() -> Iterator[str]:
+    """Classes and functions of training programs that nothing is made of here."""
+    yield 'numpy.ndarray'
+    yield 'mmengine.logging.history_buffer.HistoryBuffer'
+    yield from ('builtins.getattr', '__builtin__.getattr')  # its methods by name
+    yield 'torch.optim.lr_scheduler._LRScheduler'
+    bases = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
+    for module in (torch.optim, torch.optim.lr_scheduler):
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, bases):
+                yield f'{kind.__module__}.{kind.__qualname__}'
+
+
 def read_checkpoint(path: str | Path, allow_unsafe: bool = False) -> Any:
     """Read a PyTorch or safetensors file without running code from it.
 
     Tensors and plain values are kept. Settings of the program that wrote the file
-    (``argparse.Namespace``, numpy scalars, ``defaultdict``, paths) are read as inert
-    data and dropped.
+    (``argparse.Namespace``, numpy scalars and arrays, ``defaultdict``, paths,
+    optimisers, schedules, MMEngine's log buffers) are read as inert data and dropped.
 
     Args:
         path: the file; ``.safetensors`` by its ending.
