@@ -3,7 +3,8 @@
 #
 #   bash tools/run_tests.sh [--all] [pytest arguments]
 #
-# --all adds the slow tests (minutes, real video).
+# --all adds the slow tests (minutes, real video). Two processes share the files of
+# tests; DENSECORR_TEST_WORKERS names another number, 0 runs all in one process.
 cd "$(dirname "$0")/.." || exit 1
 arguments=()
 for argument in "$@"; do
@@ -15,5 +16,6 @@ status=0
 python -m ruff check . || status=1
 python -m ruff format --check . || status=1
 python -m mypy densecorr || status=1
-python -m pytest "${arguments[@]}" || status=1
+workers=(-n "${DENSECORR_TEST_WORKERS:-2}" --dist loadfile)
+python -m pytest "${workers[@]}" "${arguments[@]}" || status=1
 exit $status
