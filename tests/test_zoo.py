@@ -11,6 +11,8 @@ import torch
 import yaml
 from mmengine.config import Config
 
+from densecorr import cli
+from densecorr.apis import zoo as zoo_module
 from densecorr.apis.config import protocol_files, resolve, task_names
 from densecorr.apis.zoo import (
     check_partly,
@@ -24,6 +26,7 @@ from densecorr.convert import SOURCES
 from densecorr.registry import MODELS
 
 from .file_server import serve
+from .trees import moving_blobs, write_davis_tree, write_image, write_palette_png
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURES = {'J&F-Mean', 'J-Mean', 'F-Mean', 'mIoU', 'PCK@0.1', 'PCK@0.2'}
@@ -117,13 +120,15 @@ def test_options_of_the_rows_exist(zoo):
         (e.config, r.task, r.protocol, json.dumps({**r.options, **r.released}))
         for e in zoo.entries
         for r in e.results
+        if r.options or r.released
     }
+    assert len(rows) == 8  # six ResNets as released, two ViTs with other statistics
     for config, task, protocol, options in sorted(rows):
         cfg = resolve(ROOT / config, task, protocol, json.loads(options))
         if 'zero_batches' in options:
             with torch.device('meta'):
                 MODELS.build(cfg.model.backbone)
-        elif options != '{}':
+        else:
             assert list(cfg.model.inputs.std) == [0.229, 0.224, 0.225]
 
 
@@ -315,3 +320,44 @@ def test_weights_are_fetched_once_and_checked(served, tmp_path):
         fetch_from_zoo('zoo', config, zoo=served(checksum='md5:00000...11111'))
     with pytest.raises(FileNotFoundError, match='with a network and give the path'):
         fetch_from_zoo('zoo', config, zoo=served('/gone.pth'))
+
+
+@pytest.fixture
+def lending(served, monkeypatch):
+    """The programs find the served weights in their zoo."""
+    zoo = served()
+    monkeypatch.setattr(zoo_module, 'read_zoo', lambda: zoo)
+
+
+def test_evaluation_takes_weights_of_the_zoo(lending, tmp_path, capsys):
+    root = write_davis_tree(tmp_path / 'davis', {'dog': 3})
+    run = ['test', str(ROOT / 'configs/test/crw_res18.py'), 'davis', 'zoo']
+    run += ['--data', str(root), '--device', 'cpu', '--threads', '1']
+    assert cli.main([*run, '--dry-run=fast']) == 0
+    assert not (tmp_path / 'cache').exists()  # a fast estimate fetches nothing
+    out = ['--out', str(tmp_path / 'out'), '--yardsticks', 'none', '--no-votes']
+    assert cli.main([*run, *out]) == 0
+    facts = json.loads((tmp_path / 'out/run.json').read_text())
+    assert facts['checkpoint'] == 'zoo'
+    log = ''.join(p.read_text() for p in (tmp_path / 'out/logs').rglob('*.log'))
+    assert 'crw.pth (crw, verified)' in log
+    run[1] = str(ROOT / 'configs/test/vfs_res18.py')
+    capsys.readouterr()
+    assert cli.main(run) == 1
+    text = capsys.readouterr().err
+    assert 'KeyError: the zoo has no weights for' in text
+
+
+def test_tracking_takes_weights_of_the_zoo(lending, tmp_path, capsys):
+    frames, label_maps = moving_blobs(2)
+    for t in range(2):
+        write_image(tmp_path / f'clip/{t:05d}.jpg', frames[t])
+    write_palette_png(tmp_path / 'first.png', label_maps[0])
+    run = ['track', str(tmp_path / 'clip'), '--mask', str(tmp_path / 'first.png')]
+    run += ['--device', 'cpu', '--threads', '1', '--overlay', 'none']
+    config = str(ROOT / 'configs/test/crw_res18.py')
+    for i, words in enumerate((['zoo:crw'], [config, '--checkpoint', 'zoo'])):
+        out = str(tmp_path / f'out{i}')
+        assert cli.main([*run, '--out', out, '--model', *words]) == 0
+    assert cli.main([*run, '--out', out, '--model', 'zoo:crow']) == 1
+    assert "the zoo has no 'crow'. Did you mean 'crw'?" in capsys.readouterr().err

@@ -14,7 +14,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='for example configs/test/res18_d8.py')
     parser.add_argument('task', help='a task of the config, for example davis')
     parser.add_argument(
-        'checkpoint', help='path, https address, timm:NAME, torchvision:NAME or random'
+        'checkpoint',
+        help='path, https address, timm:NAME, torchvision:NAME, zoo (weights of the '
+        'config in docs/zoo.md), zoo:NAME or random',
     )
     parser.add_argument('--out', help='default: work_dirs/<config>/<task>')
     parser.add_argument('--protocol', help='name or file; default: the config has one')

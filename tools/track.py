@@ -28,11 +28,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, help='folder of the results')
     parser.add_argument(
         '--model',
-        help='config, timm name or checkpoint file; default: DINO ViT-S/16 from timm',
+        help='config, timm name, zoo:NAME or checkpoint file; default: DINO ViT-S/16 '
+        'from timm',
     )
     parser.add_argument(
         '--checkpoint',
-        help='path, https address, timm:NAME, torchvision:NAME or random',
+        help='path, https address, timm:NAME, torchvision:NAME, zoo, zoo:NAME or '
+        'random',
     )
     parser.add_argument('--protocol', help='name or file; default: the config has one')
     parser.add_argument(

@@ -7,9 +7,9 @@ import resource
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from densecorr.apis.config import resolve, tracker_config
 from densecorr.apis.evaluate import check_checkpoint, load_weights, seed_of
+from densecorr.apis.zoo import fetch_from_zoo
 from densecorr.engine.launch import start_processes, stop_processes
 from densecorr.engine.progress import format_seconds
 from densecorr.ops.window import Window
@@ -70,7 +71,9 @@ def estimate(
         the window), ``seconds``, ``memory_mb``.
     """
     cfg = resolve(config, task, protocol, cfg_options)
-    checkpoint = check_checkpoint(checkpoint)
+    checkpoint, source = fetch_from_zoo(
+        check_checkpoint(checkpoint), config, source, fetch=timed
+    )
     processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
         dataset: Any = DATASETS.build(cfg.test_dataset)
@@ -88,7 +91,8 @@ def estimate(
             note=dataset.metainfo.get('note', ''),
         )
         if timed:
-            load_weights(tracker, checkpoint, source, allow_unsafe, processes)
+            expected = cfg.get('checkpoint_source')
+            load_weights(tracker, checkpoint, source, allow_unsafe, processes, expected)
             found.update(_measure(tracker, videos[0], totals))
     finally:
         stop_processes()
@@ -152,19 +156,18 @@ def context_scores(
     context: Context, window: Window, grid: tuple[int, int], num_frames: int
 ) -> int:
     """Pairs of a query and an allowed key over the frames of a video."""
-    everywhere = (grid[0] * grid[1]) ** 2
-    inside = window_scores(window, grid)
+    inside, outside = window_scores(window, grid), (grid[0] * grid[1]) ** 2
+    outside -= inside
+    counts = Counter(frames_of(context, t) for t in range(1, num_frames))
+    return sum(
+        times * (near * inside + far * outside) for (near, far), times in counts.items()
+    )
 
-    @cache
-    def of_counts(near: int, far: int) -> int:
-        return near * inside + far * everywhere
 
-    total = 0
-    for t in range(1, num_frames):
-        entries = context.entries(t).values()
-        near = sum(bool(copies) for copies, _ in entries)
-        total += of_counts(near, sum(bool(copies) for _, copies in entries))
-    return total
+def frames_of(context: Context, t: int) -> tuple[int, int]:
+    """Frames that frame ``t`` looks into, inside the window and outside of it."""
+    entries = context.entries(t).values()
+    return sum(near > 0 for near, _ in entries), sum(far > 0 for _, far in entries)
 
 
 def window_scores(window: Window, grid: tuple[int, int]) -> int:

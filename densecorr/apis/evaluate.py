@@ -26,6 +26,7 @@ from densecorr.apis.submission import write_submission
 from densecorr.apis.votes import write_votes
 from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
+from densecorr.apis.zoo import fetch_from_zoo
 from densecorr.convert import load_backbone
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import (
@@ -70,8 +71,9 @@ def evaluate(
     Args:
         config: config file.
         task: a task of the config, for example ``'davis'``.
-        checkpoint: path, https address, ``timm:NAME``, ``torchvision:NAME`` or
-            ``random``, which must be said.
+        checkpoint: path, https address, ``timm:NAME``, ``torchvision:NAME``, ``zoo``
+            or ``zoo:NAME`` (published weights for the config), or ``random``, which
+            must be said.
         out: folder of the results; default ``work_dirs/<config>/<task>``, with
             ``-<protocol>`` where another protocol than the config's is asked for.
         protocol: name or file of a protocol that replaces the config's.
@@ -103,6 +105,7 @@ def evaluate(
     checkpoint = check_checkpoint(checkpoint)
     check_choice(yardsticks)
     check_out_layout(out_layout)
+    weights, source = fetch_from_zoo(checkpoint, config, source)
     started = time.time()
     processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
@@ -114,9 +117,7 @@ def evaluate(
             cfg, task, folder.path, processes, fingerprint, out_layout
         )
         expected = cfg.get('checkpoint_source')
-        load_weights(
-            runner.model, checkpoint, source, allow_unsafe, processes, expected
-        )
+        load_weights(runner.model, weights, source, allow_unsafe, processes, expected)
         runner.test()
         loop = runner.test_loop
         content = loop.content
@@ -171,8 +172,9 @@ def check_checkpoint(checkpoint: str | None) -> str:
     """Refuse to evaluate random weights by accident."""
     if not checkpoint:
         raise ValueError(
-            'no checkpoint was given. Name a file, an https address, timm:NAME or '
-            "torchvision:NAME; to evaluate random weights on purpose, say 'random'."
+            'no checkpoint was given. Name a file, an https address, timm:NAME, '
+            'torchvision:NAME or zoo; to evaluate random weights on purpose, say '
+            "'random'."
         )
     return checkpoint
 

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from densecorr.apis.config import apply_options, apply_protocol, load_config
+from densecorr.apis.zoo import fetch_from_zoo, find_entry, is_zoo
 from densecorr.convert import SOURCES, agreed, convert, open_checkpoint, recognise
 from densecorr.registry import MODELS
 from densecorr.utils.paths import config_root
@@ -63,10 +64,10 @@ def resolve_model(
 
     Args:
         model: a config file, which needs ``checkpoint``; a timm name, whose published
-            weights are fetched unless ``checkpoint`` names others; or a checkpoint
-            file, whose config is found by its format and shapes.
-        checkpoint: path, https address, ``timm:NAME``, ``torchvision:NAME`` or
-            ``random``, which must be said.
+            weights are fetched unless ``checkpoint`` names others; ``zoo:NAME``; or a
+            checkpoint file, whose config is found by its format and shapes.
+        checkpoint: path, https address, ``timm:NAME``, ``torchvision:NAME``, ``zoo``,
+            ``zoo:NAME``, or ``random``, which must be said.
         protocol: name or file that replaces the protocol of the config; a timm model
             has DINO's.
         options: changes of the config by dotted key.
@@ -79,10 +80,14 @@ def resolve_model(
             no config or several fit a checkpoint file.
     """
     name = str(model)
-    path = Path(name)
+    if is_zoo(name):
+        checkpoint = checkpoint or name
+        model = find_entry(name, name).config
+    path = Path(model)
     if path.suffix == '.py':
         cfg = load_config(path)
-        checkpoint = _checked(name, checkpoint)
+        checkpoint, expected = fetch_from_zoo(_checked(name, checkpoint), path)
+        cfg.checkpoint_source = expected or cfg.get('checkpoint_source')
     elif path.is_file() or path.suffix.lower() in _WEIGHTS:
         if checkpoint is not None:
             raise ValueError(
@@ -104,8 +109,8 @@ def _checked(config: str, checkpoint: str | Path | None) -> str:
     if not checkpoint:
         raise ValueError(
             f'model {config} is a config, which has no weights of its own. Name a '
-            'checkpoint: a file, an https address, timm:NAME or torchvision:NAME; for '
-            "random weights, say 'random'."
+            'checkpoint: a file, an https address, timm:NAME, torchvision:NAME or zoo; '
+            "for random weights, say 'random'."
         )
     return str(checkpoint)
 
