@@ -90,6 +90,24 @@ def test_unknown_key_is_an_error(tmp_path, resnet_state):
     without_change(resnet(), tmp_path / 'a.pth', match)
 
 
+def test_renamed_key_is_named_on_both_sides(tmp_path, resnet_state):
+    state = dict(resnet_state)
+    state['layer3.0.convA.weight'] = state.pop('layer3.0.conv1.weight')
+    torch.save(state, tmp_path / 'a.pth')
+    match = (
+        r'a\.pth .*Missing in the file \(1\): layer3\.0\.conv1\.weight; unknown to the '
+        r'model \(1\): layer3\.0\.convA\.weight\. .*--source'
+    )
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
+def test_half_of_a_network_is_refused(tmp_path, resnet_state):
+    half = {k: v for k, v in resnet_state.items() if not k.startswith('layer4.')}
+    torch.save(half, tmp_path / 'a.pth')
+    match = r'does not fit ResNet\. Missing in the file \(2[45]\): layer4\.0\.bn1\.bias'
+    without_change(resnet(), tmp_path / 'a.pth', match)
+
+
 def test_wrong_depth_lists_keys(tmp_path, resnet_state):
     torch.save(resnet_state, tmp_path / 'a.pth')
     match = r'does not fit ResNet.*Missing.*layer1\.2\.bn1\.bias.*Use the config of its'

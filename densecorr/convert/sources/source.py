@@ -33,8 +33,8 @@ class Layout:
         forbid: none may be found in any key.
         marks: what only this program writes, in the state dict or beside it: a file
             that has one is not taken for another program's.
-        needs_mark: without a mark, or without any in the list, the format is read
-            where it is named and never recognised.
+        needs_mark: a file without a mark is read where the format is named, and not
+            recognised.
     """
 
     containers: tuple[str, ...]

@@ -130,10 +130,11 @@ VIT_SOURCES: dict[str, Source] = {
         layout=Layout(
             containers=('teacher', ''),
             require=(
-                r'^(backbone\.)?mask_token$',
                 r'^(backbone\.)?pos_embed$',
                 r'^(backbone\.)?blocks\.0\.(0\.)?ls1\.gamma$',
             ),
+            marks=(r'^(backbone\.)?(mask_token|register_tokens)$',),
+            needs_mark=True,
         ),
         rules=Rules(
             drop=(r'^(dino|ibot)_head\.', r'^(backbone\.)?mask_token$'),
