@@ -109,7 +109,7 @@ class ResultFolder:
 
         Args:
             video: that is asked for. It counts as finished if it has a record and
-                all its files.
+                all its files, and labels in the same frames as then.
             files: that it has when it is finished.
 
         Raises:
@@ -121,6 +121,8 @@ class ResultFolder:
         if not all(file.is_file() for file in files):
             return None
         record = _read_record(path)
+        if record.get('label_frames') != list(video.label_frames):
+            return None  # labels to score with came or went
         expected = {**self.fingerprint, 'inputs': video.hash_inputs()}
         check_same(expected, record['fingerprint'], str(path))
         return record['results']
@@ -146,6 +148,7 @@ class ResultFolder:
                 schema=RECORD_SCHEMA,
                 video=video.name,
                 num_frames=video.num_frames,
+                label_frames=list(video.label_frames),
                 results=results,
                 fingerprint={**self.fingerprint, 'inputs': video.hash_inputs()},
             )

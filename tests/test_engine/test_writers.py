@@ -45,8 +45,12 @@ class FakeJointVideos(FakeVideos):
 class FakeSparseVideos(FakeVideos):
     """Of each video, only every second frame is wanted."""
 
+    labelled = None
+
     def __getitem__(self, i):
         video = super().__getitem__(i)
+        if self.labelled:
+            video = replace(video, label_frames=self.labelled)
         return replace(video, written_frames=tuple(range(0, video.num_frames, 2)))
 
 
@@ -141,6 +145,20 @@ def test_frames_that_are_not_wanted_are_tracked_but_not_written(tmp_path):
     again = FakeTracker()
     make_loop(tmp_path, 'FakeSparseVideos', again).run()
     assert model.seen == ['a', 'b'] and again.seen == []
+
+
+def test_a_video_is_done_again_when_labels_come(tmp_path):
+    FakeSparseVideos.labelled = (0,)
+    try:
+        make_loop(tmp_path, 'FakeSparseVideos').run()
+        again = FakeTracker()
+        make_loop(tmp_path, 'FakeSparseVideos', again).run()
+        assert again.seen == []
+        FakeSparseVideos.labelled = (0, 2)
+        make_loop(tmp_path, 'FakeSparseVideos', again).run()
+        assert again.seen == ['a', 'b']
+    finally:
+        FakeSparseVideos.labelled = None
 
 
 def test_dul_layout_beside_the_predictions(tmp_path):
