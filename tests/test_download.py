@@ -8,7 +8,7 @@ import torchvision
 
 from densecorr.convert import load_backbone
 from densecorr.registry import MODELS
-from densecorr.utils import download
+from densecorr.utils import download, transfer_progress
 
 
 @pytest.fixture(scope='module')
@@ -42,12 +42,20 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-def test_web_address_is_fetched_once(server, tmp_path, resnet_state):
+def test_web_address_is_fetched_once(server, tmp_path, resnet_state, monkeypatch):
     address, asked = server
+    told = []
+    monkeypatch.setattr(
+        transfer_progress.TransferProgress,
+        '__call__',
+        lambda self, *args: told.append(args),
+    )
     torch.save(resnet_state, tmp_path / 'web' / 'weights.pth')
     model = resnet()
     load_backbone(model, f'{address}/weights.pth', 'torchvision')
     assert torch.equal(model.conv1.weight, resnet_state['conv1.weight'])
+    size = (tmp_path / 'web' / 'weights.pth').stat().st_size
+    assert told[-1] == (size, size)
     count = len(asked)
     assert count >= 1
     load_backbone(model, f'{address}/weights.pth', 'torchvision')

@@ -2,15 +2,17 @@
 
 import hashlib
 import io
+import sys
 import zipfile
 
 import pytest
 
 from densecorr import cli
 from densecorr.apis import prepare_download
-from densecorr.apis.prepare_download import Progress, prepare_davis
+from densecorr.apis.prepare_download import prepare_davis
 from densecorr.utils import data_info, download
 from densecorr.utils.data_info import SequenceInfo, load_data_info
+from densecorr.utils.transfer_progress import TransferProgress
 from tests.file_server import serve
 from tests.trees import write_davis_tree
 
@@ -163,10 +165,24 @@ def test_program(server, tmp_path, capsys):
 
 def test_progress_is_told_now_and_then(capsys):
     seconds = iter([0.0, 1.0, 31.0, 32.0, 90.0])
-    progress = Progress('fetched', lambda: next(seconds))
+    progress = TransferProgress('fetched', lambda: next(seconds))
     for done, total in [(10**5, 10**7), (5 * 10**6, 10**7), (10**7, 10**7), (1, None)]:
         progress(done, total)
     assert capsys.readouterr().err.splitlines() == [
         'fetched 5.0 of 10.0 MB, 50%',
         'fetched 0.0 MB',
+    ]
+
+
+def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    seconds = iter([0.0, 0.5, 2.0, 2.5])
+    progress = TransferProgress('fetched', lambda: next(seconds))
+    for done in (10**6, 5 * 10**6, 10**7):
+        progress(done, 10**7)
+    lines = [line.rstrip() for line in capsys.readouterr().err.split('\r')]
+    assert lines == [
+        '',
+        '[##########..........] fetched 5.0 of 10.0 MB, 50%',
+        '[####################] fetched 10.0 of 10.0 MB, 100%',
     ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -12,13 +10,11 @@ from densecorr.apis.check_data import DataCheck, check_data
 from densecorr.utils.archives import unpack
 from densecorr.utils.data_info import DataInfo, load_data_info
 from densecorr.utils.download import check_file, fetch, file_name
+from densecorr.utils.transfer_progress import TransferProgress
 
 DAVIS_SPLITS = {'trainval': ('2017/train', '2017/val'), 'test-dev': ('2017/test-dev',)}
 _TOP = 'DAVIS'  # folder of the archives that is not needed
 _NOTES = ('README*', 'SOURCES*')  # in each archive, perhaps of another version
-_MEGA = 1e6
-_INTERVAL = 1.0  # seconds between two lines of progress on a terminal
-_QUIET_INTERVAL = 30.0  # and elsewhere
 
 
 def prepare_davis(
@@ -66,7 +62,7 @@ def prepare_davis(
     else:
         digest = check_file(archive, checksum)
     yield f'{archive}: sha256 {digest}'
-    done = unpack(archive, out, _TOP, Progress('unpacked'), _NOTES)
+    done = unpack(archive, out, _TOP, TransferProgress('unpacked'), _NOTES)
     yield f'{out}: {done.written} files unpacked, {done.present} were there'
     if done.kept:
         yield f'{out}: kept as they were: {", ".join(done.kept)}'
@@ -78,7 +74,7 @@ def prepare_davis(
 
 def _fetch(address: str, archive: Path, checksum: str | None) -> str:
     try:
-        return fetch(address, archive, checksum, Progress('fetched'))
+        return fetch(address, archive, checksum, TransferProgress('fetched'))
     except (HTTPError, ConnectionError) as error:
         what = error if isinstance(error, ConnectionError) else f'{address}: {error}.'
         raise ConnectionError(
@@ -102,32 +98,3 @@ def _check(out: Path, split: str) -> DataCheck | None:
         return None
     check = check_data('davis', out, splits=DAVIS_SPLITS[split])
     return check if check.ok else None
-
-
-class Progress:
-    """Tells on the error stream how far a transfer is, now and then.
-
-    Args:
-        what: is done with the bytes.
-        clock: seconds, for tests.
-    """
-
-    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.what, self.clock = what, clock
-        self._terminal = sys.stderr.isatty()
-        self._interval = _INTERVAL if self._terminal else _QUIET_INTERVAL
-        self._last = clock()
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Called with the bytes that are done, and those of all if known."""
-        now, whole = self.clock(), done == total
-        if now - self._last < self._interval and not (whole and self._terminal):
-            return
-        self._last = now
-        share = f' of {total / _MEGA:.1f} MB, {done / total:.0%}' if total else ' MB'
-        line = f'{self.what} {done / _MEGA:.1f}{share}'
-        if self._terminal:
-            sys.stderr.write(f'\r{line:<60}' + '\n' * whole)
-        else:
-            sys.stderr.write(f'{line}\n')
-        sys.stderr.flush()

@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 from mmengine.logging import print_log
 
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
+from densecorr.utils.transfer_progress import TransferProgress
 
 try:
     import fcntl
@@ -40,6 +41,7 @@ def download(address: str) -> Path:
     """Fetch an http(s) address into the cache of ``torch.hub``, unless it is there.
 
     The SHA-256 of the file is logged, so that it can be compared with a published one.
+    Meanwhile the error stream tells how far it is.
 
     Args:
         address: where the file is.
@@ -55,7 +57,7 @@ def download(address: str) -> Path:
     mark = hashlib.sha256(address.encode()).hexdigest()[:8]
     path = Path(torch.hub.get_dir()) / 'densecorr' / mark / file_name(address)
     try:
-        digest = fetch(address, path)
+        digest = fetch(address, path, progress=TransferProgress('fetched'))
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f'{address} could not be fetched ({error}). Download it on a machine '
