@@ -121,10 +121,10 @@ class ResultFolder:
         if not all(file.is_file() for file in files):
             return None
         record = _read_record(path)
-        if record.get('label_frames') != list(video.label_frames):
-            return None  # labels to score with came or went
         expected = {**self.fingerprint, 'inputs': video.hash_inputs()}
         check_same(expected, record['fingerprint'], str(path))
+        if record.get('label_frames') != list(video.label_frames):
+            return None  # labels to score with came or went
         return record['results']
 
     def begin(self, video: VideoSample) -> None:
