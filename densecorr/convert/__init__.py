@@ -4,12 +4,15 @@ from .addresses import open_checkpoint
 from .convert import ConvertResult, agreed, choose, convert, recognise, tensors_of
 from .export import export
 from .load import LoadReport, load_backbone, note_of, randomise
-from .sources import SOURCES, Source
+from .sources import SOURCES, Export, Layout, Rules, Source
 
 __all__ = [
     'SOURCES',
     'ConvertResult',
+    'Export',
+    'Layout',
     'LoadReport',
+    'Rules',
     'Source',
     'agreed',
     'choose',
