@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from densecorr.apis.report import write_report
+from densecorr.apis.report import pictures, write_report
 from densecorr.apis.report.pictures import pictures_of
 from densecorr.apis.report.results import read_results, video_files
 from densecorr.structures import LabelMap, VideoSample
@@ -98,3 +98,35 @@ def test_less_room_means_fewer_and_smaller_pictures(tmp_path):
     page = write_report(out, content, dataset, max_bytes=10).read_text('utf-8')
     sentence = 'left out so that the page stays below 25 MB'
     assert page.count(sentence) == 2 * 2  # pictures and votes
+
+
+def test_votes_go_before_the_worst_frames(tmp_path):
+    out, content, dataset = write_results(tmp_path, {'long': 9}, size=(128, 192))
+    files = video_files(read_results(out, content), dataset)
+    states = []
+    for limit in range(100000, 4000, -6000):
+        (kept,) = pictures_of(files, limit)
+        states.append((len(kept['pictures']), kept['votes'] is not None))
+    assert states[0] == (5, True)
+    assert (5, False) in states
+    assert not any(votes for _, votes in states[states.index((5, False)) :])
+
+
+def test_videos_begin_with_the_detail_of_the_one_before(tmp_path, monkeypatch):
+    out, content, dataset = write_results(tmp_path, {'one': 9}, size=(128, 192))
+    files = video_files(read_results(out, content), dataset)
+    tried, encode = [], pictures._pictures
+
+    def counted(*args):
+        tried.append(args)
+        return encode(*args)
+
+    monkeypatch.setattr(pictures, '_pictures', counted)
+    (alone,) = pictures_of(files, 20000)
+    steps = len(tried)
+    assert steps > 4
+    tried.clear()
+    many = list(pictures_of(files * 12, 12 * 20000))
+    assert len(tried) <= steps + 2 * 11
+    assert all(len(kept['pictures']) >= len(alone['pictures']) for kept in many)
+    assert not any(kept['reduced'] for kept in pictures_of(files * 3, 10**7))

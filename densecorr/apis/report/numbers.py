@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -86,13 +87,23 @@ def score_bars(results: Results) -> dict[str, Any]:
 
 
 def video_table(results: Results) -> dict[str, Any]:
-    """``per_video.csv`` with fractions in percent."""
-    return _table(results.table)
+    """``per_video.csv`` with fractions in percent.
+
+    Where nothing was scored, columns that say nothing are left out.
+    """
+    columns, rows = results.table
+    if results.unscored:
+        cells = zip(*rows, strict=True)
+        said = [any(cell not in ('', '0') for cell in column) for column in cells]
+        columns = list(itertools.compress(columns, said))
+        rows = [list(itertools.compress(row, said)) for row in rows]
+    return _table((columns, rows))
 
 
 def part_table(results: Results) -> dict[str, Any]:
     """``per_joint.csv`` or ``per_class.csv`` with fractions in percent."""
-    return _table(results.parts)
+    columns, rows = results.parts
+    return _table((columns, [[cell or '-' for cell in row] for row in rows]))
 
 
 def curves(video: VideoFiles) -> dict[str, Any]:

@@ -264,6 +264,7 @@ def _facts(content: Mapping[str, Any]) -> list[str]:
             f'stride {protocol.get("stride")}'
         )
     if content.get('num_videos'):
-        facts.append(f'{content["num_videos"]} videos')
+        number = content['num_videos']
+        facts.append(f'{number} video{"s" if number != 1 else ""}')
         facts.append(f'{content.get("num_frames")} frames')
     return facts

@@ -17,6 +17,7 @@ from densecorr.propagation.votes import Votes
 WORST = 5  # frames per video
 _FEWEST_VOTES = 600  # cells of a frame; coarser than that tells nothing
 _MARKUP = 600  # bytes of the page around a picture, at most
+_ROOM = 0.6  # of its share: a video that took less lets the next try more detail
 _NUMBER = 8  # bytes of one in the page, at most
 
 
@@ -45,6 +46,9 @@ LADDER = (
     Detail(320, 65, WORST, 150, 3),
     Detail(240, 55, WORST, 120, 4),
     Detail(200, 45, 3, 96, 6),
+    Detail(240, 55, WORST, 0, 1),  # pictures before votes
+    Detail(200, 45, WORST, 0, 1),
+    Detail(160, 40, 3, 0, 1),
     Detail(160, 40, 1, 0, 1),
     Detail(0, 0, 0, 0, 1),
 )
@@ -70,7 +74,9 @@ def chosen_frames(video: VideoFiles, number: int) -> list[int]:
 def pictures_of(videos: Iterable[VideoFiles], limit: int) -> Iterator[dict[str, Any]]:
     """Pictures and votes of each video, in as much detail as the bytes allow.
 
-    Every video may use an equal share of what the videos before it have left.
+    Every video may use an equal share of what the videos before it have left. To try
+    little, a video begins with the detail of the one before it, or with the next
+    richer one where that had room to spare.
 
     Args:
         videos: in the order of the page.
@@ -80,22 +86,25 @@ def pictures_of(videos: Iterable[VideoFiles], limit: int) -> Iterator[dict[str, 
         ``pictures``, ``votes`` (or None), ``reduced`` (whether something was left out
         to save bytes) and ``why_no_votes``.
     """
-    videos = list(videos)
+    videos, first = list(videos), 0
     for place, video in enumerate(videos):
         share = limit // (len(videos) - place)
-        for kept in _attempts(video):
+        for kept in _attempts(video, first):
             used = _bytes(kept)
             if used <= share:
                 break
+            first = min(first + 1, len(LADDER) - 1)
         limit -= used
+        if used <= _ROOM * share:
+            first = max(first - 1, 0)
         yield kept
 
 
-def _attempts(video: VideoFiles) -> Iterator[dict[str, Any]]:
-    """What a page could keep of a video, from the most to nothing."""
+def _attempts(video: VideoFiles, first: int) -> Iterator[dict[str, Any]]:
+    """What a page could keep of a video, from a step of the ladder on down."""
     shelf = shelf_of(video, LADDER[0].width)
     votes, problem = load_votes(video)
-    for detail in LADDER:
+    for detail in LADDER[first:]:
         yield dict(
             pictures=_pictures(shelf, detail, votes),
             votes=_votes(shelf, detail, votes),
