@@ -164,3 +164,34 @@ def test_dul_net_has_the_published_number_of_parameters():
 def test_dul_net_errors():
     with pytest.raises(ValueError, match=r"\('res5',\).*\('res3', 'res4', 'key'\)"):
         DULNet(outputs=('res5',))
+
+
+def biased(network):
+    """Biases other than zero, so that images of zeros are not all."""
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            noise = torch.randn(module.bias.shape, generator=generator)
+            module.bias.data.copy_(noise)
+    return network.eval()
+
+
+def test_zero_batches_shift_statistics_as_two_batches_do():
+    options = dict(type='ResNet', depth=18, strides=(1, 2, 1, 1), out_indices=(1,))
+    network = biased(MODELS.build(options))
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    shifted = MODELS.build({**options, 'zero_batches': True}).eval()
+    shifted.load_state_dict(state)
+    assert not shifted.training
+    network.train()
+    with torch.no_grad():
+        for shape in ((1, 3, 256, 256), (10, 3, 320, 320)):
+            network(torch.zeros(shape))
+    moved = 0
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(shifted.state_dict()[key], value)
+        moved += key.endswith('running_var') and not torch.equal(value, state[key])
+    assert moved == 1 + 8 + 1  # stem, two stages of two blocks, one shortcut
+    again = MODELS.build(options).eval()
+    again.load_state_dict(state)
+    assert torch.equal(again.bn1.running_var, state['bn1.running_var'])

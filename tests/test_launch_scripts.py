@@ -91,6 +91,17 @@ def test_print_config_shows_the_task_and_refuses_unknown_keys(capsys):
     assert "Did you mean 'topk'?" in capsys.readouterr().err
 
 
+def test_print_config_explains_a_task(capsys):
+    tool = load_tool('print_config')
+    assert tool.main([CONFIG, 'davis', '--explain', '--frame-size', '64', '96']) == 0
+    text = capsys.readouterr().out
+    assert '8 x 12 = 96 cells of 8 x 8 pixels of the input' in text
+    assert tool.main([CONFIG, '--explain']) == 1
+    assert '--explain needs a task, for example davis.' in capsys.readouterr().err
+    assert tool.main([CONFIG, 'davis', '--explain', '--protocol', 'dulll']) == 1
+    assert "Did you mean 'dul'?" in capsys.readouterr().err
+
+
 def test_unknown_task_and_protocol_are_one_line(capsys):
     tool = load_tool('test')
     assert tool.main([CONFIG, 'davos', 'random']) == 1

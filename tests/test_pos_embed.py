@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from densecorr.ops.pos_embed import interpolate_pos_embed
+from densecorr.ops.pos_embed import interpolate_pos_embed, sincos_pos_embed
 
 
 def table(side, num_prefix=1, channels=3):
@@ -84,3 +86,23 @@ def test_errors():
         interpolate_pos_embed(table(4), (6, 9), 'bilinear')
     with pytest.raises(ValueError, match=r'17 positions.*4x4.*num_prefix'):
         interpolate_pos_embed(table(4), (6, 9), 'size', num_prefix=0)
+
+
+def test_fixed_table_by_hand_and_its_symmetry():
+    table = sincos_pos_embed(8, (3, 5))
+    assert table.shape == (1, 16, 8)
+    assert not table[0, 0].any()
+    y, x = 2, 3
+    slow = 10000**-0.5
+    expected = [
+        f(p * w) for p in (x, y) for f in (math.sin, math.cos) for w in (1, slow)
+    ]
+    row = table[0, 1 + y * 5 + x].tolist()
+    assert row == pytest.approx(expected, abs=1e-6)
+    cells = table[0, 1:].unflatten(0, (3, 5))
+    turned = sincos_pos_embed(8, (5, 3))[0, 1:].unflatten(0, (5, 3)).transpose(0, 1)
+    assert torch.equal(cells, turned.roll(4, dims=2))  # x and y change places
+    with pytest.raises(
+        ValueError, match=r'sin-cos table has 6 channels; give a multip'
+    ):
+        sincos_pos_embed(6, (2, 2))

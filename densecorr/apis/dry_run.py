@@ -156,8 +156,8 @@ def context_scores(
     context: Context, window: Window, grid: tuple[int, int], num_frames: int
 ) -> int:
     """Pairs of a query and an allowed key over the frames of a video."""
-    inside, outside = window_scores(window, grid), (grid[0] * grid[1]) ** 2
-    outside -= inside
+    inside = window_scores(window, grid)
+    outside = (grid[0] * grid[1]) ** 2 - inside
     counts = Counter(frames_of(context, t) for t in range(1, num_frames))
     return sum(
         times * (near * inside + far * outside) for (near, far), times in counts.items()

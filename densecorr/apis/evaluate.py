@@ -274,6 +274,8 @@ def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
             f'protocol {protocol.name} was published at stride {published}, this run '
             f'has stride {stride}'
         )
+    part = protocol.get(cfg.get('task'), {})
+    notes += data_notes(protocol.name, part, cfg.get('test_dataset'))
     facts: dict[str, Any] = dict(
         name=protocol.name,
         revision=protocol.get('revision'),
@@ -281,10 +283,24 @@ def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
         published_stride=published,
         stride=stride,
     )
-    label_stride = protocol.get(cfg.get('task'), {}).get('label_stride')
-    if label_stride is not None:
-        facts['label_stride'] = label_stride
+    if part.get('label_stride') is not None:
+        facts['label_stride'] = part['label_stride']
     return {**facts, 'note': '; '.join(notes)}
+
+
+def data_notes(
+    name: str, part: Mapping[str, Any], dataset: Mapping[str, Any] | None
+) -> list[str]:
+    """What to say where the data has another size than that of the protocol."""
+    wanted = part.get('data', {}).get('resize')
+    found = (dataset or {}).get('resize')
+    if not wanted or not found or tuple(found) == tuple(wanted):
+        return []
+    sizes = ['x'.join(map(str, size)) for size in (wanted, found)]
+    return [
+        f'protocol {name} is scored on data of {sizes[0]}, this run on data of '
+        f'{sizes[1]}'
+    ]
 
 
 def unverified_note(name: str) -> str:

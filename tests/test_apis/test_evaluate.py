@@ -166,8 +166,8 @@ def test_context_scores_add_up_over_a_video():
     window, grid = Window('square', 1), (4, 6)
     inside = window_scores(window, grid)
     context = Context(num_frames=2, first='global')
-    # frame t sees t frames in the window (frame 0 stays) and frame 0 everywhere
-    expected = (1 + 2 + 3) * inside + 3 * 24**2
+    # frame t sees frame 0 everywhere and t - 1 frames in the window
+    expected = (0 + 1 + 2) * inside + 3 * 24**2
     assert context_scores(context, window, grid, 4) == expected
 
 

@@ -125,3 +125,11 @@ def test_unknown_ways_and_empty_maps_are_refused():
         upsample_argmax(torch.zeros(1, 2, 2), (4, 4), 'cubic')
     with pytest.raises(ValueError, match='no channel'):
         upsample_argmax(torch.zeros(0, 2, 2), (4, 4))
+
+
+def test_decoding_by_nearest_gives_every_pixel_its_cell():
+    soft = torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    channel, value = upsample_argmax(soft, (12, 15), 'nearest')
+    cells = soft.argmax(0).repeat_interleave(3, 0).repeat_interleave(3, 1)
+    assert torch.equal(channel, cells)
+    assert torch.equal(value[::3, ::3], soft.amax(0))

@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from densecorr.propagation.frames import resize_maps
 from densecorr.propagation.protocol import Protocol
 from densecorr.registry import MODELS
 from tests.parity.pipelines import CONFIGS, memory_video, protocol_of
@@ -107,3 +108,32 @@ def test_a_backbone_without_weights_goes_where_the_tracker_goes():
     assert model.device == torch.device('cpu')
     assert model.to('meta').device == torch.device('meta')
     assert model.state_dict() == {}
+
+
+def test_labels_have_a_grid_of_their_own():
+    model = dict(
+        type='VideoTracker',
+        backbone=dict(type='RawColors', stride=16, any_size=False),
+        inputs=dict(color='rgb'),
+        protocol=protocol_of('smtc_s8'),
+    )
+    made = MODELS.build(model)
+    assert (made.backbone.stride, made.grid_stride) == (16, 8)
+    frames, labels = (
+        np.pad(np.stack(x), [(0, 0), (0, 2), (0, 15)] + [(0, 0)] * n, mode='edge')
+        for x, n in zip(clip(), (1, 0), strict=True)
+    )  # 66 x 111
+    feats = made.features(list(frames))  # 64 x 104: six patches of 16, 8 columns left
+    assert feats.shape == (5, 4, 8, 13)
+    plan = made.inputs.plan(66, 111)
+    inputs = torch.stack([made.inputs(frame) for frame in frames])
+    coarse = made.backbone(inputs[..., :64, :96])[-1]
+    assert torch.equal(feats, resize_maps(coarse, (8, 13)))
+    assert made.label_grid(plan.input_size) == (8, 13)
+    results = [r.label_map for r in made.track(memory_video(frames, labels[0]))]
+    assert results[-1].shape == (66, 111)
+    ceiling = MODELS.build(
+        dict(type='LabelCeiling', stride=16, any_size=False, protocol=model['protocol'])
+    )
+    first = next(ceiling.track(memory_video(frames, labels[0]))).label_map
+    assert np.array_equal(first, results[0])  # both decode the first labels

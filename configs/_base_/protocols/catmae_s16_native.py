@@ -4,6 +4,6 @@ _base_ = ['catmae_s16.py']
 
 protocol = dict(
     name='catmae_s16_native',
-    note="frames and labels keep their size, other than CatMAE's published 480x880",
+    note="frames and labels keep their size, other than CatMAE's 480x880",
     davis=dict(data=dict(_delete_=True)),
 )

@@ -29,6 +29,7 @@ _ENCODE = {
 _DECODE = {
     'bilinear': 'bilinear with half-pixel centres',
     'bilinear_align_corners': 'bilinear with corners aligned',
+    'nearest': 'by nearest neighbour',
 }
 _STRETCH = {
     'none': '',
@@ -67,7 +68,7 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [*lines, *((str(key), str(value)) for key, value in part.items())]
     return [
         *lines,
-        ('Frames', _frames(protocol)),
+        ('Frames', _data(content) + _frames(protocol)),
         ('Context', context_words(protocol.context)),
         ('Window', window_words(protocol.window, protocol.context)),
         ('Affinity', _affinity(protocol)),
@@ -132,13 +133,28 @@ def _name(summary: Mapping[str, Any]) -> str:
     text = f'{summary.get("name", "unnamed")}'
     if summary.get('revision') is not None:
         text += f', revision {summary["revision"]}'
+    if summary.get('verified') is False:
+        text += ', unverified'
     stride, published = summary.get('stride'), summary.get('published_stride')
     if stride is None:
         return f'{text}.'
     text += f'. One cell of the feature grid is {stride} pixels of the network input'
+    finer = summary.get('label_stride')
+    if finer is not None:
+        text += f', resized to cells of {finer} pixels for the labels'
     if published is None or published == stride:
         return f'{text}, as published.' if published else f'{text}.'
     return f'{text}; the protocol was published at {published}.'
+
+
+def _data(content: Mapping[str, Any]) -> str:
+    resized = (content.get('dataset') or {}).get('resized')
+    if not resized:
+        return ''
+    return (
+        f'Frames and labels are resized to {resized[0]} x {resized[1]} by nearest '
+        'neighbour before all else. '
+    )
 
 
 def _frames(protocol: Protocol) -> str:
