@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from PIL import Image
 from densecorr.apis.report import write_report
 from densecorr.propagation.votes import Votes
 
-from .report_tasks import FAR, LOST, SIZE, joint_run, part_run
+from .report_tasks import FAR, LOST, SIZE, joint_run, late_run, part_run
 from .test_browser_report import browser, rows_of  # noqa: F401
 
 CLIPS = [f'walk/{name}' for name in 'abcdefghij']  # so many are folded
@@ -22,10 +21,10 @@ PREDICTED, TRUE, DARK = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9), (0x14, 0x14, 0x1
 def joints(tmp_path_factory):
     out = tmp_path_factory.mktemp('joints')
     content, dataset = joint_run(out, CLIPS)
-    path = out / 'records/walk/c.json'
-    record = json.loads(path.read_text())
-    record['results'][0]['frame_scores'] = [0.25] * 6  # the worst clip
-    path.write_text(json.dumps(record))
+    path = out / 'per_video.csv'
+    text = path.read_text()
+    assert 'walk/c,6,6,0.98' in text
+    path.write_text(text.replace('walk/c,6,6,0.98', 'walk/c,6,6,0.25'))  # the worst
     write_report(out, content, dataset)
     return out, dataset
 
@@ -187,3 +186,18 @@ def test_parts_of_one_colour_have_patterns_and_names(open_page, tmp_path):
     right = 42 / SIZE[1] * box['width']
     page.mouse.move(box['x'] + right, box['y'] + box['height'] / 3)
     assert note.text_content() == 'hat, truly pants'
+
+
+def test_means_of_late_objects_are_those_of_the_table(open_page, tmp_path):
+    content, dataset = late_run(tmp_path, scored=True)
+    write_report(tmp_path, content, dataset)
+    page = open_page(tmp_path, 400)
+    (row,) = page.locator('.per-video tbody tr').all()
+    _, _, _, _, *means = row.locator('th, td').all_text_contents()
+    expected = ['mean of the objects', *means]
+    assert rows_of(page, 1, '.readout')[0] == expected
+    page.locator('#video-1 svg[data-measure=J]').focus()
+    page.keyboard.press('Home')  # a frame before the second object
+    rows = rows_of(page, 1, '.readout')
+    assert rows[2] == ['object 2 (skateboard)', '-', '-']
+    assert rows[0][1:] == rows[1][1:]

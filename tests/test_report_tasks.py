@@ -190,6 +190,16 @@ def test_late_objects_have_curves_from_their_start(tmp_path):
     assert late['J'][:3] == [None] * 3
     assert None not in late['J'][3:] + early['J']
     assert data['labels'] == {'1': 'object 1 (cat)', '2': 'object 2 (skateboard)'}
+    mean = np.mean(
+        [
+            np.mean([v for v in o[m] if v is not None])
+            for o in (early, late)
+            for m in 'JF'
+        ]
+    )
+    assert f'<span class="badge">J&amp;F {100 * mean:.1f}</span>' in page
+    (tmp_path / 'per_video.csv').unlink()
+    assert 'class="badge">J&amp;F ' in page_of(tmp_path, content, dataset)
     assert [p['index'] for p in data['pictures']] == [8, 7, 6, 5, 4]
     assert all(p['compared'] for p in data['pictures'])
 

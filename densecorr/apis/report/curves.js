@@ -97,6 +97,13 @@ function sampleLine(template, item) {
   return svg;
 }
 
+/** Mean of a series over its frames; of all objects it is the mean of theirs. */
+function meanOf(item, series, measure) {
+  const others = series.filter((other) => other.label);
+  if (item.label !== undefined || !others.length) return mean(item[measure]);
+  return mean(others.map((other) => mean(other[measure])));
+}
+
 /** Fills the table with the values at the cursor, or with the means over the frames. */
 function fillReadout(table, template, curves, series, cursor) {
   table.caption.textContent = cursor === null
@@ -104,7 +111,7 @@ function fillReadout(table, template, curves, series, cursor) {
     : `frame ${curves.names[cursor]}`;
   table.tBodies[0].replaceChildren(...series.map((item) => {
     const values = curves.measures.map((measure) =>
-      percent(cursor === null ? mean(item[measure]) : item[measure][cursor]));
+      percent(cursor === null ? meanOf(item, series, measure) : item[measure][cursor]));
     const head = document.createElement('span');
     head.append(sampleLine(template, item), item.name);
     return tableRow([head, ...values]);

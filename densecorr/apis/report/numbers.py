@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Mapping
@@ -183,6 +184,18 @@ def frame_means(video: VideoFiles) -> dict[int, float]:
         )
     means = means_of_record(record)
     return {numbers[name]: score for name, score in means.items()}
+
+
+def video_score(video: VideoFiles, results: Results) -> float | None:
+    """The main number of a video: of ``per_video.csv``, or the mean over its frames."""
+    columns, rows = results.table
+    row = next((row for row in rows if row and row[0] == video.name), [])
+    cells = dict(zip(columns, row, strict=False))
+    for name in (video.measure, 'J&F-Mean'):
+        with contextlib.suppress(ValueError):  # empty where nothing counts
+            return float(cells.get(name, ''))
+    means = frame_means(video)
+    return sum(means.values()) / len(means) if means else None
 
 
 def flat_fingerprint(fingerprint: Any, path: str = '') -> list[tuple[str, str]]:

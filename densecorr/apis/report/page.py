@@ -16,13 +16,13 @@ from densecorr.apis.report.missing import missing_parts, unscored_sentences
 from densecorr.apis.report.numbers import (
     curves,
     flat_fingerprint,
-    frame_means,
     label_names,
     measure_table,
     notes_of,
     part_table,
     percent,
     score_bars,
+    video_score,
     video_table,
 )
 from densecorr.apis.report.pictures import pictures_of
@@ -160,21 +160,19 @@ def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
 
 def _section(video: VideoFiles, results: Results) -> dict[str, Any]:
     """What the page shows of a video, without pictures."""
-    means, found = frame_means(video), curves(video)
-    mean = sum(means.values()) / len(means) if means else None
-    sample = video.sample
+    score = video_score(video, results)
     return dict(
         name=video.name,
         frames=len(video.frame_names),
-        score='' if mean is None else percent(mean),
-        order='' if mean is None else round(mean, 4),
+        score='' if score is None else percent(score),
+        order='' if score is None else round(score, 4),
         measure='J&F' if video.objects else video.measure,
-        curves=found,
+        curves=curves(video),
         pictures=[],
         votes=None,
         reduced=False,
         why_no_votes='',
-        has_images=sample is not None,
+        has_images=video.sample is not None,
         thing=video.thing,
         words=_THINGS[video.thing],
         unscored=results.unscored,
