@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import resource
 import statistics
@@ -23,6 +24,7 @@ from densecorr.engine.launch import start_processes, stop_processes
 from densecorr.engine.progress import format_seconds
 from densecorr.ops.window import Window
 from densecorr.propagation.context import Context
+from densecorr.propagation.protocol import Protocol
 from densecorr.propagation.tracker import results_of
 from densecorr.registry import DATASETS, MODELS
 from densecorr.structures import VideoSample
@@ -77,9 +79,16 @@ def estimate(
     processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
         dataset: Any = DATASETS.build(cfg.test_dataset)
-        tracker: Any = MODELS.build(tracker_config(cfg)).to(processes.device).eval()
+        where = contextlib.nullcontext() if timed else torch.device('meta')
+        with where:  # without weights where none are needed
+            tracker: Any = MODELS.build(tracker_config(cfg)).eval()
         videos = [dataset[i] for i in range(len(dataset))]
-        works = [video_flops(tracker, video) for video in videos]
+        sizes = {video.size for video in videos}
+        features = {size: feature_flops(tracker, size) for size in sizes}
+        works = [
+            video_flops(tracker.protocol, video, features[video.size])
+            for video in videos
+        ]
         totals = [sum(part) for part in zip(*works, strict=True)]
         found: dict[str, Any] = dict(
             videos=len(videos),
@@ -92,6 +101,7 @@ def estimate(
         )
         if timed:
             expected = cfg.get('checkpoint_source')
+            tracker = tracker.to(processes.device)
             load_weights(tracker, checkpoint, source, allow_unsafe, processes, expected)
             found.update(_measure(tracker, videos[0], totals))
     finally:
@@ -115,14 +125,20 @@ def format_estimate(found: Mapping[str, Any]) -> str:
     return '\n'.join([*lines, found['note']] if found['note'] else lines)
 
 
-def video_flops(tracker: Any, video: VideoSample) -> tuple[float, float]:
-    """Operations of the features and of the propagation of a video, both in FLOP."""
-    per_frame, (channels, *grid) = feature_flops(tracker, video.size)
-    protocol, count = tracker.protocol, video.num_frames
-    scores = context_scores(
-        protocol.context, protocol.window, (grid[0], grid[1]), count
-    )
-    return per_frame * video.num_frames, 2.0 * channels * scores
+def video_flops(
+    protocol: Protocol, video: VideoSample, features: tuple[float, tuple[int, int, int]]
+) -> tuple[float, float]:
+    """Operations of the features and of the propagation of a video, both in FLOP.
+
+    Args:
+        protocol: of the tracker.
+        video: only its number of frames counts.
+        features: what :func:`feature_flops` says of its frames.
+    """
+    per_frame, (channels, h, w) = features
+    count = video.num_frames
+    scores = context_scores(protocol.context, protocol.window, (h, w), count)
+    return per_frame * count, 2.0 * channels * scores
 
 
 def feature_flops(
@@ -194,12 +210,13 @@ def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str,
     times = [_timed(lambda: tracker.features([frame])) for _ in range(count)]
     features = statistics.median(times)
     both = _timed(lambda: list(results_of(tracker, probe)))
-    work = video_flops(tracker, probe)
+    of_frame = feature_flops(tracker, video.size)
+    work = video_flops(tracker.protocol, probe, of_frame)
     propagation = max(both - count * features, 0.0)
     seconds = totals[0] * count * features / work[0]
     seconds += totals[1] * propagation / work[1] if work[1] else 0.0
     kept = tracker.protocol.context.num_frames + 1
-    channels, h, w = feature_flops(tracker, video.size)[1]
+    channels, h, w = of_frame[1]
     bank = max(0, kept - count) * channels * h * w * _FLOAT_BYTES
     return dict(seconds=seconds, memory_mb=(_peak_bytes() + bank) / _MEGABYTE)
 
