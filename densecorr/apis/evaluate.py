@@ -27,7 +27,7 @@ from densecorr.apis.votes import write_votes
 from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
 from densecorr.apis.zoo import fetch_from_zoo
-from densecorr.convert import load_backbone
+from densecorr.convert import LoadReport, load_backbone
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import (
     Processes,
@@ -117,9 +117,13 @@ def evaluate(
             cfg, task, folder.path, processes, fingerprint, out_layout
         )
         expected = cfg.get('checkpoint_source')
-        load_weights(runner.model, weights, source, allow_unsafe, processes, expected)
+        loaded = load_weights(
+            runner.model, weights, source, allow_unsafe, processes, expected
+        )
+        loop: Any = runner.test_loop
+        if loaded.note:  # every output has to say it
+            loop.summary['weights'] = dict(note=loaded.note)
         runner.test()
-        loop = runner.test_loop
         content = loop.content
         if processes.is_first:  # before what follows, which can be interrupted
             write_submission(cfg.get('submission'), folder, loop.dataset)
@@ -264,7 +268,7 @@ def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
     no golden case that proves the protocol, what its file says, another data size.
     """
     protocol = cfg.protocol
-    published = protocol.get('published_stride', stride)
+    published = published_stride(protocol, stride)
     verified = protocol.get('verified', True)
     notes = [] if verified else [unverified_note(protocol.name)]
     if protocol.get('note'):
@@ -286,6 +290,13 @@ def describe_protocol(cfg: Config, stride: int) -> dict[str, Any]:
     if part.get('label_stride') is not None:
         facts['label_stride'] = part['label_stride']
     return {**facts, 'note': '; '.join(notes)}
+
+
+def published_stride(protocol: Mapping[str, Any], stride: int) -> int:
+    """Of those that a protocol was published at, this one, or else the first."""
+    published = protocol.get('published_stride', stride)
+    strides = [published] if isinstance(published, int) else list(published)
+    return stride if stride in strides else strides[0]
 
 
 def data_notes(
@@ -315,7 +326,7 @@ def load_weights(
     allow_unsafe: bool,
     processes: Processes,
     expected: str | None = None,
-) -> None:
+) -> LoadReport:
     """Load the backbone strictly; on each machine the first process fetches files."""
     for first in (True, False):
         if (processes.local_rank == 0) == first:
@@ -326,6 +337,7 @@ def load_weights(
         gather(None)
     if checkpoint == 'random':
         print_log('random weights, as asked for', 'current', logging.WARNING)
+    return report
 
 
 def run_facts(

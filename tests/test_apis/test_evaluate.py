@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from densecorr.apis.benchmarks import end_to_end
 from densecorr.apis.config import load_config, resolve
@@ -244,3 +245,40 @@ def test_benchmark_fails_where_the_target_is_missed(tmp_path, monkeypatch):
     assert end_to_end.main(arguments) == 0
     monkeypatch.setattr(end_to_end, 'TARGET_RATIO', 0.0)
     assert end_to_end.main(arguments) == 1
+
+
+def test_reduced_video_models_say_so_in_every_output(data, tmp_path):
+    """MAE-ST's weights on single frames: on screen, in metrics.json and on the page."""
+    part = dict(type='TimmFeatures', arch='vit_tiny_patch16_224', depth=1, embed_dim=24)
+    network = MODELS.build(dict(part, pos_embed_rule='scale_factor'))
+    state = network.state_dict()
+    table, qkv = state.pop('pos_embed'), 'blocks.0.attn.{}.{}'
+    state['pos_embed_class'], state['pos_embed_spatial'] = table[:, :1], table[:, 1:]
+    state['pos_embed_temporal'] = torch.ones(1, 8, 24)
+    for end in ('weight', 'bias'):
+        rows = state.pop(qkv.format('qkv', end)).chunk(3)
+        state |= {qkv.format(k, end): r for k, r in zip('qkv', rows, strict=True)}
+    kernel = state['patch_embed.proj.weight'][:, :, None]
+    state['patch_embed.proj.weight'] = torch.cat([kernel, kernel], dim=2) / 2
+    torch.save(dict(model=state), tmp_path / 'mae_st.pth')
+    content = evaluate(
+        ROOT / 'configs/test/dino_vits16.py',
+        'davis',
+        str(tmp_path / 'mae_st.pth'),
+        tmp_path / 'out',
+        cfg_options={
+            'model.backbone.arch': part['arch'],
+            'new:model.backbone.depth': 1,
+            'new:model.backbone.embed_dim': 24,
+            'new:test_dataset.root': str(data),
+        },
+        threads=1,
+        yardsticks='none',
+        votes=False,
+    )
+    note = content['weights']['note']
+    assert note.startswith('reduction ours: ')
+    assert note in format_result(content)
+    written = json.loads((tmp_path / 'out/metrics.json').read_text())
+    assert written['weights'] == dict(note=note)
+    assert note in (tmp_path / 'out/report.html').read_text(encoding='utf-8')

@@ -26,7 +26,7 @@ def percent(value: float | None) -> str:
 
 def notes_of(content: Mapping[str, Any]) -> list[str]:
     """What a reader of the numbers must know: a part of a split, another stride."""
-    places = (content.get('dataset') or {}, content.get('protocol') or {})
+    places = [content.get(key) or {} for key in ('dataset', 'protocol', 'weights')]
     return [place['note'] for place in places if place.get('note')]
 
 
