@@ -107,7 +107,7 @@ def test_entries_fit_their_configs(zoo):
     known = protocol_files()
     for entry in zoo.entries:
         cfg = Config.fromfile(str(ROOT / entry.config))
-        assert entry.weights.source in (*SOURCES, None)
+        assert entry.weights.source in SOURCES
         assert entry.weights.source == cfg.get('checkpoint_source'), entry.name
         for result in entry.results:
             assert result.task in task_names(cfg)

@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/tasks/propagation.py',
     '../_base_/default_runtime.py',
 ]
-checkpoint_source = None  # no file is known
+checkpoint_source = 'siammae'

@@ -64,15 +64,14 @@ class Weights:
             program can fetch them.
         page: where people find them, if there is no address.
         origin: the text that gives the address.
-        source: their format, a key of ``densecorr.convert.SOURCES``; None where no
-            file is known.
+        source: their format, a key of ``densecorr.convert.SOURCES``.
         checksum: as published: ``'md5:<first digits>...<last digits>'``.
         licence: of the weights.
     """
 
     address: str | None
     origin: str
-    source: str | None
+    source: str
     licence: str
     page: str | None = None
     checksum: str | None = None

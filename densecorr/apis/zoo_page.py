@@ -44,7 +44,7 @@ def weights_table(zoo: Zoo) -> str:
     for entry in zoo.entries:
         weights = entry.weights
         checksum = f'`{weights.checksum}`' if weights.checksum else ''
-        source = f'`{weights.source}`' if weights.source else ''
+        source = f'`{weights.source}`'
         data = ', '.join(zoo.datasets[name]['title'] for name in entry.data)
         place = _place(entry)
         origin = '; '.join(filter(None, [weights.origin, entry.note]))
