@@ -23,7 +23,7 @@ PROTOCOLS = {
 UNVERIFIED = {'cropmae', 'rsp', 'sfc', 'dift_sd', 'dift_adm', 'dinov3'}
 RESIZED = {'catmae_s16', 'catmae_s8', 'cropmae', 'rsp'}
 PUBLISHED = {  # stride, recent frames, shape, radius, inclusive, top-k, temperature
-    'catmae_s16': (16, 20, 'circle', 18, False, 8, 0.7),
+    'catmae_s16': ((16, 8), 20, 'circle', 18, False, 8, 0.7),
     'catmae_s8': (8, 20, 'circle', 32, False, 12, 0.5),
     'cropmae': (16, 20, 'circle', 20, False, 7, 0.7),
     'dift_adm': (8, 28, 'square', 15, True, 10, 0.1),
@@ -138,6 +138,16 @@ def test_unverified_protocols_say_so(name):
     assert text in notes_of(dict(protocol=facts))[0]
     both = describe_protocol(cfg, 4)['note']
     assert both.startswith(text + '; protocol') and both.endswith('has stride 4')
+
+
+def test_a_protocol_published_at_two_strides():
+    cfg = apply_protocol(load_config(CONFIG), 'catmae_s16')
+    for stride in (16, 8):
+        facts = describe_protocol(cfg, stride)
+        assert (facts['published_stride'], facts['note']) == (stride, '')
+    facts = describe_protocol(cfg, 4)
+    assert facts['published_stride'] == 16
+    assert facts['note'].endswith('published at stride 16, this run has stride 4')
 
 
 def test_labels_on_a_grid_of_their_own_are_said():

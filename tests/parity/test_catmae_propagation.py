@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from densecorr.propagation.labels import encode_labels
 from densecorr.registry import MODELS
 
-from .adapters_propagation import run_frames
+from .adapters_propagation import crw_context, run_frames
 from .pipelines import load_golden, memory_video, model_of, protocol_of
 from .replay import DEVICE, Case, replay
 from .test_catmae_backbones import weights_of
@@ -21,21 +23,19 @@ from .test_catmae_backbones import weights_of
     inputs=[
         *('keys', 'shapes', 'sincos_keys', 'frames_over_8', 'annotation0_over_8'),
         *('palette_rgb', 'patch_size', 'temperature', 'topk', 'radius'),
-        *('n_context', 'long_mem'),
+        *('n_context', 'long_mem', 'mean', 'std'),
     ],
 )
 def test_davis(case: Case) -> None:
     protocol, model = protocol_of('catmae_s16'), model_of('catmae_vits16')
-    protocol['context']['num_frames'] = case.n_context
+    context = asdict(crw_context(case.n_context, [int(m) for m in case.long_mem]))
+    protocol['context'] = context
     protocol['window']['radius'] = case.radius
     protocol['select'] = dict(topk=case.topk, temperature=float(case.temperature))
-    assert protocol['context']['first'] == 'global'
-    assert list(case.long_mem) == [0]
+    model['inputs'].update(mean=case.mean.tolist(), std=case.std.tolist())
     tracker = MODELS.build({**model, 'protocol': protocol}).eval().to(DEVICE)
     assert tracker.backbone.stride == case.patch_size
     load_golden(tracker.backbone, dict(model=weights_of(case)), 'cropmae')
-    case.close('mean', tracker.inputs.mean, atol=1e-7)
-    case.close('std', tracker.inputs.std, atol=1e-7)
     frames, first = (
         array.repeat(8, axis).repeat(8, axis + 1)
         for array, axis in ((case.frames_over_8, 1), (case.annotation0_over_8, 0))

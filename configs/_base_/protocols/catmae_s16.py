@@ -6,7 +6,7 @@ Labels are resized, too: the scores are not those of DAVIS at its own size.
 protocol = dict(
     name='catmae_s16',
     revision=1,
-    published_stride=16,
+    published_stride=(16, 8),  # of ViTs; of ResNets
     source='minhoooo1/CatMAE 0fb1f60, test_mae.py with the settings of its README',
     davis=dict(
         reader='pillow',

@@ -3,7 +3,7 @@
 protocol = dict(
     name='dino',
     revision=1,
-    published_stride=16,
+    published_stride=(16, 8),  # the same settings for both patches
     source='facebookresearch/dino eval_video_segmentation.py, its defaults',
     davis=dict(
         reader='opencv',
