@@ -34,6 +34,7 @@ GEOMETRY = {  # stride and channels as published
     'timet_vits16': (16, 384),
     'vfs_res18': (8, 256),
     'vfs_res50': (8, 1024),
+    'videomae_vitb16': (16, 768),
 }
 
 
