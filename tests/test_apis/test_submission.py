@@ -62,7 +62,9 @@ def test_no_server_no_archive(folder):
 
 def test_a_part_of_a_split_is_said_to_be_no_submission(folder, monkeypatch):
     said = []
-    monkeypatch.setattr(submission, 'print_log', lambda text, *_, **__: said.append(text))
+    monkeypatch.setattr(
+        submission, 'print_log', lambda text, *_, **__: said.append(text)
+    )
     write_submission(SETTINGS, folder, videos('2 of 474 sequences'))
     assert 'Annotations.zip is not a whole submission: 2 of 474 sequences' in said
     said.clear()
