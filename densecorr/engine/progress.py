@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -60,8 +61,7 @@ class FrameProgress:
         if self._bar:
             self._bar.start()
             self._logs = _screen_handlers()
-            for handler in self._logs:
-                handler.setStream(sys.stdout)  # the bar's: lines go above the bar
+            _log_to_stdout(self._logs)  # the bar's: lines go above the bar
         return self
 
     def __exit__(
@@ -72,8 +72,7 @@ class FrameProgress:
     ) -> None:
         if self._bar:
             self._bar.stop()
-            for handler in self._logs:
-                handler.setStream(sys.stdout)
+            _log_to_stdout(self._logs)
 
     def advance(self, frames: int = 1) -> None:
         """Count frames as done."""
@@ -108,3 +107,10 @@ def format_seconds(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02d}:{rest:02d}'
+
+
+def _log_to_stdout(handlers: list[logging.StreamHandler]) -> None:
+    for handler in handlers:
+        with contextlib.suppress(ValueError):  # what it wrote to is closed
+            handler.flush()
+        handler.stream = sys.stdout

@@ -1,4 +1,7 @@
+import io
 import json
+import logging
+import sys
 
 import numpy as np
 import pytest
@@ -231,6 +234,17 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch, capsys):
     with FrameProgress(2, 'evaluating') as progress:
         progress.advance(2)
     assert '2/2' in capsys.readouterr().err
+
+
+def test_progress_outlives_a_closed_screen(monkeypatch):
+    closed = io.StringIO()
+    handler = logging.StreamHandler(closed)
+    closed.close()
+    monkeypatch.setattr('densecorr.engine.progress._screen_handlers', lambda: [handler])
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    with FrameProgress(2, 'evaluating') as progress:
+        progress.advance(2)
+    assert handler.stream is sys.stdout
 
 
 def test_progress_is_lines_elsewhere(monkeypatch):
