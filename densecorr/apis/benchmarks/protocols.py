@@ -1,7 +1,7 @@
 """Every protocol on real frames: label maps against the operator's definition, time.
 
 Each protocol runs with the network that it was published for, at random weights, on the
-first frames of a DAVIS sequence. In some frames the label map is computed again by the
+first frames of DAVIS sequences. In some frames the label map is computed again by the
 definition of the operator (all affinities, then the best of every row) from the same
 memory. Seconds are CPU time, of one thread unless ``--threads`` says otherwise; hours
 are those of the 1999 frames of DAVIS-2017 val at that speed.
@@ -12,15 +12,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import DictAction
 from mmengine.logging import print_log
 from torch import Tensor
 
 from densecorr.apis.config import (
+    apply_options,
     apply_protocol,
     apply_task,
     load_config,
@@ -60,6 +62,7 @@ MODELS_OF = dict(
 COLUMNS = (
     'protocol',
     'model',
+    'videos',
     'grid',
     'frames',
     'compared',
@@ -69,6 +72,7 @@ COLUMNS = (
     'CPU hours of DAVIS-2017 val',
 )
 _PLAIN = 'configs/test/crw_res18.py'  # gets the model and the protocol
+_MODEL = 'res18_s8'  # of a protocol of one's own
 _AT_ONCE = 100  # queries whose affinities with all keys exist at a time
 _DAVIS_FRAMES = 1999
 _HOUR = 3600
@@ -130,23 +134,63 @@ def _definition(tracker: VideoTracker, feats: Tensor) -> Tensor:
     return torch.cat(rows).t().unflatten(1, unit.shape[:2])
 
 
-def build(protocol: str, model: str, sequence: str, num_frames: int, root: Any) -> Any:
-    """The tracker and the video of a protocol.
+def build(
+    protocol: str,
+    model: str,
+    options: Mapping[str, Any] | None = None,
+    **dataset: Any,
+) -> tuple[VideoTracker, Any]:
+    """The tracker of a protocol with random weights, and the videos of DAVIS.
 
-    Returns:
-        a :class:`VideoTracker` with random weights and a :class:`VideoSample`.
+    Args:
+        protocol: name of the protocol.
+        model: file of ``configs/_base_/models``.
+        options: changes of the config.
+        dataset: arguments of the dataset, such as ``sequences``.
     """
     cfg = load_config(_PLAIN)
     models = Path(str(cfg.filename)).parents[1] / '_base_' / 'models'
     cfg.model = load_config(models / f'{model}.py').model
-    cfg = apply_task(apply_protocol(cfg, protocol), 'davis')
-    settings = dict(sequences=[sequence], max_frames=num_frames, root=root)
-    cfg.test_dataset.update(settings)
-    cfg.test_dataset.update(protocol_part(cfg).get('data', {}))
-    cfg.test_dataset.reader = protocol_part(cfg).get('reader', 'opencv')
+    cfg = apply_options(apply_task(apply_protocol(cfg, protocol), 'davis'), options)
+    part = protocol_part(cfg)
+    cfg.test_dataset.update(dataset)
+    cfg.test_dataset.update(part.get('data', {}))
+    cfg.test_dataset.reader = part.get('reader', 'opencv')
     tracker: Any = MODELS.build(tracker_config(cfg)).eval()
     load_backbone(tracker.backbone, 'random')
-    return tracker, DATASETS.build(cfg.test_dataset)[0]
+    return tracker, DATASETS.build(cfg.test_dataset)
+
+
+def measure(
+    tracker: VideoTracker, videos: Any, compared: Sequence[int]
+) -> dict[str, Any]:
+    """:func:`compare` over several videos."""
+    grids: list[str] = []
+    agreement, seconds, difference, frames = [], [], 0.0, 0
+    for number in range(len(videos)):
+        found = compare(tracker, videos[number], compared)
+        grids.append('x'.join(map(str, found['grid'])))
+        agreement += found['agreement']
+        seconds += found['seconds']
+        difference = max(difference, found['difference'])
+        frames += videos[number].num_frames
+    if not agreement:
+        raise ValueError(
+            f'none of the frames {list(compared)} is there; --compare takes numbers '
+            'from 1 to one less than the frames of a video.'
+        )
+    pace = statistics.mean(seconds)
+    values = (
+        len(videos),
+        ' '.join(dict.fromkeys(grids)),
+        frames,
+        len(agreement),
+        f'{100 * min(agreement):.3f} %',
+        f'{difference:.1e}',
+        f'{pace:.2f}',
+        f'{pace * _DAVIS_FRAMES / _HOUR:.1f}',
+    )
+    return dict(zip(COLUMNS[2:], values, strict=True))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -154,11 +198,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='benchmark.py protocols')
     parser.description = __doc__
     parser.add_argument('--protocols', nargs='+', default=list(MODELS_OF))
-    parser.add_argument('--sequence', default='car-shadow')
-    parser.add_argument('--frames', type=int, default=20)
+    parser.add_argument('--model', help='for all; default: the one of each protocol')
+    parser.add_argument(
+        '--sequences', nargs='+', default=['car-shadow'], help='or all, for those here'
+    )
+    parser.add_argument('--frames', type=int, default=20, help='0: all')
     parser.add_argument('--compare', type=int, nargs='+', default=[1, 2, 10, 19])
     parser.add_argument('--data', help='root of DAVIS')
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE'
+    )
     parser.add_argument('--out', help='csv file, extended protocol by protocol')
     return parser.parse_args(argv)
 
@@ -168,18 +218,19 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print a row per protocol."""
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
+    dataset = dict(
+        root=args.data,
+        sequences=None if args.sequences == ['all'] else args.sequences,
+        max_frames=args.frames or None,
+    )
     rows: list[list[Any]] = []
     for protocol in args.protocols:
-        model = MODELS_OF[protocol]
-        tracker, video = build(protocol, model, args.sequence, args.frames, args.data)
-        found = compare(tracker, video, args.compare)
-        pace = statistics.mean(found['seconds'])
-        row = [protocol, model, 'x'.join(map(str, found['grid'])), video.num_frames]
-        row += [len(found['agreement']), f'{100 * min(found["agreement"]):.3f} %']
-        row += [f'{found["difference"]:.1e}', f'{pace:.2f}']
-        row += [f'{pace * _DAVIS_FRAMES / _HOUR:.1f}']
-        rows.append(row)
-        print_log(', '.join(f'{k} {v}' for k, v in zip(COLUMNS, row, strict=True)))
+        model = args.model or MODELS_OF.get(protocol, _MODEL)
+        tracker, videos = build(protocol, model, args.cfg_options, **dataset)
+        found = measure(tracker, videos, args.compare)
+        rows.append([protocol, model, *found.values()])
+        row = zip(COLUMNS, rows[-1], strict=True)
+        print_log(', '.join(f'{name} {value}' for name, value in row))
         if args.out:
             write_atomic(args.out, format_csv(rows, COLUMNS, 6))
     return 0
