@@ -37,6 +37,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='remove earlier results in --out'
     )
+    _add_outputs(parser)
+    _add_machine(parser)
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change known keys of the config; new:KEY=VALUE adds one',
+    )
+    return parser.parse_args(argv)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """What is written besides the predictions and the score."""
     parser.add_argument(
         '--dry-run',
         nargs='?',
@@ -62,20 +77,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=['dul'],
         help='also write <layer>_vos/ and <layer>_vis/ as dense-ulearn-vos does',
     )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    """What is computed with."""
     parser.add_argument('--device', choices=['cpu', 'cuda'])
     parser.add_argument(
         '--threads', type=int, help='per process; default: cores / processes'
     )
     parser.add_argument('--tf32', action='store_true', help='TF32 products on a GPU')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change known keys of the config; new:KEY=VALUE adds one',
-    )
-    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -30,7 +30,8 @@ def write_submission(
         dataset: of :class:`VideoSample`.
 
     Returns:
-        the archive.
+        the archive; None where some predictions lie on other machines, which share no
+        folder with this one.
 
     Raises:
         FileExistsError: another program's file has its name.
@@ -40,6 +41,16 @@ def write_submission(
     path = folder.path / FOLDER / settings['file']
     members = dict(_members(settings['folder'], folder, dataset))
     _refuse_foreign(path, set(members))
+    elsewhere = [name for name, file in members.items() if not file.is_file()]
+    if elsewhere:
+        print_log(
+            f'no {path.name}: {len(elsewhere)} of {len(members)} files are not on this '
+            f'machine, such as {elsewhere[0]}. Copy the predictions of all machines '
+            'together and run again: finished videos are skipped.',
+            'current',
+            logging.WARNING,
+        )
+        return None
     make_folder(path.parent)
     temporary = path.with_name(f'.{path.name}.tmp')
     try:

@@ -72,6 +72,16 @@ def test_a_part_of_a_split_is_said_to_be_no_submission(folder, monkeypatch):
     assert len(said) == 1 and said[0].endswith('Annotations.zip: 3 files to hand in')
 
 
+def test_predictions_of_other_machines_are_asked_for(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(submission, 'print_log', lambda text, *_: said.append(text))
+    (folder.path / 'predictions/b/00000.png').unlink()
+    assert write_submission(SETTINGS, folder, videos()) is None
+    assert 'no Annotations.zip: 1 of 3 files are not on this machine' in said[0]
+    assert 'Annotations/b/00000.png' in said[0]
+    assert not (folder.path / 'submission').exists()
+
+
 @pytest.mark.parametrize('content', ['zip', 'text'])
 def test_a_foreign_file_of_that_name_is_kept(folder, content):
     path = folder.path / 'submission/Annotations.zip'
