@@ -66,6 +66,9 @@ def test_a_timm_name_gets_its_stride_colours_and_weights(name, stride, size, opt
         ('dino_vits16', 'teacher', 'backbone.'),
         ('dino_vits8', None, ''),
         ('crw_res18', 'model', 'encoder.model.'),
+        ('moco_v2_res50', 'state_dict', 'module.encoder_q.'),
+        ('smtc_vits16', 'model_state_dict', 'encoder.'),
+        ('timet_vits16', None, 'feature_extractor.backbone.'),
     ],
 )
 def test_a_checkpoint_file_finds_its_config(tmp_path, stem, container, prefix):

@@ -27,14 +27,23 @@ _WEIGHTS = ('.pth', '.pt', '.tar', '.ckpt', '.bin', '.safetensors')
 _TEST = Path('configs') / 'test'
 # Configs of the networks that each program trains, among which shapes decide. Files
 # of timm, DINO and iBOT have the same names, and here the same input.
+_PLAIN_VITS = ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8')
 _CONFIGS = {
+    'catmae': ('catmae_vits16', 'catmae_vits8'),
     'crw': ('crw_res18',),
-    'dino': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
+    'dino': (*_PLAIN_VITS, 'dino_res50'),
+    'dinov2': ('dinov2_vits14', 'dinov2_reg4_vits14'),
+    'dinov3': ('dinov3_vits16',),
     'dul': ('dul_res18',),
-    'ibot': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
+    'ibot': _PLAIN_VITS,
+    'mae': ('mae_vitb16',),
+    'moco_v2': ('moco_v2_res50',),
+    'simsiam': ('simsiam_res50',),
+    'smtc': ('smtc_vits16',),
     'spa_then_temp': ('res18_d8', 'res50_d8'),
-    'timm': ('dino_vits16', 'dino_vits8', 'dino_vitb16', 'dino_vitb8'),
-    'vfs': ('vfs_res18',),
+    'timet': ('timet_vits16',),
+    'timm': _PLAIN_VITS,
+    'vfs': ('vfs_res18', 'vfs_res50'),
 }
 
 
