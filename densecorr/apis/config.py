@@ -141,7 +141,12 @@ def apply_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
         path = key.removeprefix(_NEW)
         if path == key:
             _check_key(cfg, path)
-        cfg.merge_from_dict({path: value}, allow_list_keys=True)
+        try:
+            cfg.merge_from_dict({path: value}, allow_list_keys=True)
+        except KeyError as error:
+            raise KeyError(
+                f'--cfg-options {key}: {error.args[0]}. The config has no such entry.'
+            ) from error
     return cfg
 
 

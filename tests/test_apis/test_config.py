@@ -9,6 +9,7 @@ from densecorr.apis.config import (
     load_config,
     protocol_files,
     protocol_part,
+    resolve,
     task_names,
     tracker_config,
 )
@@ -155,3 +156,9 @@ def test_protocol_without_the_task_is_named(cfg):
     cfg.task = 'jhmdb'
     with pytest.raises(KeyError, match=r"'a' has no part for task 'jhmdb'; .*davis"):
         protocol_part(cfg)
+
+
+def test_an_option_of_a_metric_that_a_task_does_not_have():
+    options = {'new:test_evaluator.0.official': True}
+    with pytest.raises(KeyError, match=r'0\.official: Index 0 exceeds .*no such entry'):
+        resolve('configs/test/crw_res18.py', 'davis_testdev', None, options)
