@@ -1,5 +1,6 @@
-"""CatMAE (Jiang et al., arXiv:2311.00961), all models but ViT-S/8: CRW's script on DAVIS resized to 480 x 880.
+"""CatMAE (Jiang et al., arXiv:2311.00961), all models but ViT-S/8.
 
+CRW's script on DAVIS resized to 480 x 880, which fits ViTs of 16 and 8 pixels a patch.
 Labels are resized, too: the scores are not those of DAVIS at its own size.
 """
 
@@ -10,9 +11,7 @@ protocol = dict(
     source='minhoooo1/CatMAE 0fb1f60, test_mae.py with the settings of its README',
     davis=dict(
         reader='pillow',
-        size=dict(
-            rounding='nearest'
-        ),  # of the resized frames, which fit ViTs of 16 and 8
+        size=dict(rounding='nearest'),  # of the resized frames
         resizer='opencv',
         labels=dict(
             encode='bilinear',

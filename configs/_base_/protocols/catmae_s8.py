@@ -1,30 +1,6 @@
-"""CatMAE (Jiang et al., arXiv:2311.00961), ViT-S/8: CRW's script on DAVIS resized to 480 x 880.
+"""CatMAE (Jiang et al., arXiv:2311.00961), ViT-S/8: more keys from a larger window."""
 
-Labels are resized, too: the scores are not those of DAVIS at its own size.
-"""
+_base_ = ['catmae_s16.py']
 
-protocol = dict(
-    name='catmae_s8',
-    revision=1,
-    published_stride=8,
-    source='minhoooo1/CatMAE 0fb1f60, test_mae.py with the settings of its README',
-    davis=dict(
-        reader='pillow',
-        size=dict(
-            rounding='nearest'
-        ),  # of the resized frames, which fit ViTs of 16 and 8
-        resizer='opencv',
-        labels=dict(
-            encode='bilinear',
-            decode='bilinear',
-            decode_size='image',
-            first_output='decoded',
-        ),
-        context=dict(num_frames=20, first='global', repeat_first=True),
-        window=dict(shape='circle', radius=32, inclusive=False),
-        select=dict(topk=12, temperature=0.5),
-        data=dict(type='ResizedDAVISDataset', resize=(480, 880)),
-    ),
-)
-# not published by CatMAE: its settings for DAVIS, at the frames' own size
-protocol['ytvos'] = {**protocol['davis'], 'data': {}}
+_finer = dict(window=dict(radius=32), select=dict(topk=12, temperature=0.5))
+protocol = dict(name='catmae_s8', published_stride=8, davis=_finer, ytvos=_finer)
