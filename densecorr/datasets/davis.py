@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from densecorr.datasets.frame_video import FrameVideo, keep_labels, match_labels
+from densecorr.datasets.listed_videos import check_choice, check_max_frames
 from densecorr.registry import DATASETS
 from densecorr.structures import VideoSample
 from densecorr.utils.data_info import SequenceInfo, find_root, load_data_info, shortfall
@@ -76,11 +77,10 @@ class DAVISDataset:
         max_frames: int | None = None,
         folders: Mapping[str, str] | None = None,
     ) -> None:
-        _check_choice('year', year, YEARS)
-        _check_choice('task', task, TASKS)
-        _check_choice('reader', reader, READERS)
-        if max_frames is not None and max_frames < 1:
-            raise ValueError(f'max_frames should be at least 1, not {max_frames}.')
+        check_choice('DAVISDataset', 'year', year, YEARS)
+        check_choice('DAVISDataset', 'task', task, TASKS)
+        check_choice('DAVISDataset', 'reader', reader, READERS)
+        check_max_frames(max_frames)
         self.info = load_data_info('davis')
         self.root = find_root(self.info, root)
         self.split, self.year, self.task, self.reader = split, year, task, reader
@@ -89,7 +89,7 @@ class DAVISDataset:
             resolution='480p', annotations=default_annotations(year, task)
         )
         for key, value in (folders or {}).items():
-            _check_choice('a key of folders', key, tuple(self.folders))
+            check_choice('DAVISDataset', 'a key of folders', key, tuple(self.folders))
             self.folders[key] = value
         self.lacking: list[str] = []  # in the list, not in the root
         self.videos = [self._video(name) for name in self._choose(sequences)]
@@ -254,10 +254,3 @@ def read_list(path: Path) -> list[str]:
     if not names:
         raise ValueError(f'{path} is empty. Write one sequence name a line.')
     return list(dict.fromkeys(names))
-
-
-def _check_choice(what: str, value: object, allowed: Sequence[object]) -> None:
-    if value not in allowed:
-        raise ValueError(
-            f'{what} of DAVISDataset should be one of {list(allowed)}, not {value!r}.'
-        )
