@@ -4,14 +4,41 @@ Axis letters: ``t`` frames, ``H W`` pixels of a frame, ``j`` joints. Images are 
 Label maps hold object numbers (or classes of parts), 0 is background. Joints are (x, y)
 in pixels, the centre of the first pixel is (0, 0). Nothing here reads files or knows a
 dataset.
+
+A clip on its way to training is a plain dict:
+
+- ``frames``: ``(t, H, W, 3)`` uint8 RGB; of a grid of patches ``(t, n, H, W, 3)``.
+- ``video``: its name; ``frame_indices``: ``(t,)`` int64 numbers of the frames.
+- ``epoch``, ``index``: its :class:`ClipKey`.
+- ``seed``: int in [0, 2**63), from which a method draws the noise of this clip.
+- ``rng``: the clip's numpy generator, for transforms; not packed.
+- ``replaced``: tuple of "file: problem", one for each clip that could not be read and
+  that this one stands for.
+
+Packed and collated it is ``dict(inputs=..., data_samples=...)``: ``inputs`` maps names,
+above all ``frames`` ``(b, t, ..., 3, H, W)`` uint8, to tensors; ``data_samples`` is a
+list of one dict for each clip with the other keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+
+
+class ClipKey(NamedTuple):
+    """What a training item is drawn from: equal keys and seeds give equal clips.
+
+    Attributes:
+        epoch: from 0.
+        index: of the item in its dataset, from 0.
+    """
+
+    epoch: int
+    index: int
 
 
 @dataclass(frozen=True)
