@@ -34,11 +34,11 @@ class ClipKey(NamedTuple):
 
     Attributes:
         epoch: from 0.
-        index: of the item in its dataset, from 0.
+        item: its number in the dataset, from 0.
     """
 
     epoch: int
-    index: int
+    item: int
 
 
 @dataclass(frozen=True)
