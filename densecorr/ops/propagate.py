@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .keys import Keys, query_positions
 from .plan import Plan, Problem, blocks_of, parse_bytes, plan_blocks
+from .precision import full_precision
 from .search import Search, Statistics
 from .selection import Rule, Slots, exact_slots, slot_weights, weighted_labels
 from .window import Window, grid_positions
@@ -74,6 +75,7 @@ def _check(query: Tensor, keys: Keys, window: Window, precision: str) -> None:
 
 
 @torch.no_grad()
+@full_precision
 def propagate(
     query: Tensor,
     keys: Keys,
@@ -89,12 +91,13 @@ def propagate(
 
     For a query position: affinities (dot products of the features as they are given)
     with all keys that the window allows, the top-k of all key frames jointly, weights
-    by ``rule``, the weighted sum of the keys' labels.
+    by ``rule``, the weighted sum of the keys' labels. All of it in float32, also under
+    autocast.
 
     Args:
-        query: ``(h, w, c)`` float32 features; of length 1 for cosine affinity.
+        query: ``(h, w, c)`` features; of length 1 for cosine affinity.
         keys: the memory.
-        labels: ``(m * h * w, o)`` float32 soft labels of all keys, row-major.
+        labels: ``(m * h * w, o)`` soft labels of all keys, row-major.
         window: restriction of the frames that have one.
         rule: slots, temperature, ties, weights.
         max_memory: bound on what is allocated beyond features and labels, bytes or
@@ -128,6 +131,7 @@ def propagate(
 
 
 @torch.no_grad()
+@full_precision
 def topk_slots(
     query: Tensor,
     keys: Keys,
@@ -195,6 +199,7 @@ def _all_weights(
             yield ids, scaled.clamp_min(0).square() * copies
 
 
+@full_precision
 def slots_reference(
     query: Tensor, keys: Keys, window: Window, rule: Rule, queries: Tensor | None = None
 ) -> Slots:
@@ -225,6 +230,7 @@ def slots_reference(
 
 
 @torch.no_grad()
+@full_precision
 def propagate_reference(
     query: Tensor,
     keys: Keys,
