@@ -1,6 +1,8 @@
 """Mathematics on tensors: no registry, config, file or choice of device."""
 
+from densecorr.ops.ema import ema_update_
 from densecorr.ops.keys import Keys
+from densecorr.ops.monitors import assignment_entropy, cluster_usage, feature_std
 from densecorr.ops.pos_embed import interpolate_pos_embed
 from densecorr.ops.propagate import (
     Propagated,
@@ -9,6 +11,7 @@ from densecorr.ops.propagate import (
     slots_reference,
     topk_slots,
 )
+from densecorr.ops.schedule import make_schedule
 from densecorr.ops.selection import Rule, Slots
 from densecorr.ops.size_policy import SizePlan, resolve_size
 from densecorr.ops.window import Window
@@ -20,7 +23,12 @@ __all__ = [
     'SizePlan',
     'Slots',
     'Window',
+    'assignment_entropy',
+    'cluster_usage',
+    'ema_update_',
+    'feature_std',
     'interpolate_pos_embed',
+    'make_schedule',
     'propagate',
     'propagate_reference',
     'resolve_size',
