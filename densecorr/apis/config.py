@@ -18,6 +18,7 @@ _TASK = 'task_'
 _NEW = 'new:'
 _TEST_FIELDS = ('test_dataset', 'test_evaluator', 'task')
 _PROTOCOLS = Path('_base_') / 'protocols'
+_TRACKER_PARTS = ('backbone', 'inputs')
 
 
 def load_config(path: str | Path) -> Config:
@@ -154,7 +155,8 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
     """Config of the tracker that evaluates ``cfg.model`` by ``cfg.protocol``.
 
     A model that is not a tracker, such as a method in training, is replaced by a
-    tracker of its backbone and its inputs.
+    tracker of its backbone and its inputs. ``cfg.tracker`` has what these change for
+    evaluation, for example ``dict(backbone=dict(out_indices=(2,)))``.
 
     Raises:
         KeyError: the config lacks the model, its parts, or the protocol.
@@ -167,14 +169,21 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
             )
     model = cfg.model.to_dict()
     if model.get('type') != 'VideoTracker':
-        missing = [part for part in ('backbone', 'inputs') if part not in model]
+        missing = [part for part in _TRACKER_PARTS if part not in model]
         if missing:
             raise KeyError(
                 f'model of {_name(cfg)} lacks {missing}; a tracker is made of '
-                "['backbone', 'inputs']."
+                f'{list(_TRACKER_PARTS)}.'
             )
-        model = {part: model[part] for part in ('backbone', 'inputs')}
+        model = {part: model[part] for part in _TRACKER_PARTS}
         model['type'] = 'VideoTracker'
+    for part, changes in cfg.get('tracker', {}).items():
+        if part not in _TRACKER_PARTS:
+            raise KeyError(
+                f'tracker of {_name(cfg)} has {part!r}; it changes what evaluation '
+                f'takes of the model: {list(_TRACKER_PARTS)}.'
+            )
+        model[part] = {**model[part], **changes}
     if 'limits' in cfg:
         model['limits'] = cfg.limits.to_dict()
     return {**model, 'protocol': protocol_part(cfg)}

@@ -1,6 +1,17 @@
-"""Running: process groups, the test loop, fingerprints and result folders."""
+"""Running: process groups, training and test loops, fingerprints and result folders."""
 
 from densecorr.engine.plain_checkpoint import PlainCheckpointHook
 from densecorr.engine.test_loop import VideoTestLoop
+from densecorr.engine.train_checkpoint import TrainCheckpointHook
+from densecorr.engine.train_loop import ClipTrainLoop
+from densecorr.engine.train_runner import TrainRunner
+from densecorr.engine.validation_hook import ValidationHook
 
-__all__ = ['PlainCheckpointHook', 'VideoTestLoop']
+__all__ = [
+    'ClipTrainLoop',
+    'PlainCheckpointHook',
+    'TrainCheckpointHook',
+    'TrainRunner',
+    'ValidationHook',
+    'VideoTestLoop',
+]

@@ -1,0 +1,68 @@
+"""Evaluating a method while it trains, by the pieces that evaluate checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mmengine.config import Config
+
+from densecorr.apis.config import resolve, tracker_config
+from densecorr.engine.launch import Processes
+from densecorr.engine.test_loop import VideoTestLoop
+from densecorr.models.methods.base import BaseMethod
+from densecorr.registry import DATASETS, MODELS
+
+Validate = Callable[[str, Path], dict[str, float]]
+
+
+def build_validation(
+    cfg: Config,
+    options: Mapping[str, Any] | None,
+    method: BaseMethod,
+    processes: Processes,
+) -> Validate:
+    """What a :class:`ValidationHook` calls: (task, folder) to numbers.
+
+    Trackers and datasets of all tasks are built here once, so that a missing dataset
+    is told before training. The weights are copied into a network of its own at every
+    call: the method in training keeps its modes and statistics.
+
+    Args:
+        cfg: of the training; ``validation.tasks`` names tasks of it, and
+            ``validation.options`` has changes for them by dotted key.
+        options: of the command line.
+        method: in training.
+        processes: of this run.
+
+    Raises:
+        KeyError: a task, or its part of the protocol, does not exist.
+        FileNotFoundError: the data of a task is not there.
+    """
+    changes = {**(options or {}), **(cfg.validation.get('options') or {})}
+    loops = {}
+    for task in cfg.validation.tasks:
+        task_cfg = resolve(cfg.filename, task, None, changes)
+        tracker: Any = MODELS.build(tracker_config(task_cfg))
+        loops[task] = (tracker.to(processes.device), task_cfg)
+        DATASETS.build(task_cfg.test_dataset)
+
+    def validate(task: str, folder: Path) -> dict[str, float]:
+        tracker, task_cfg = loops[task]
+        tracker.backbone.load_state_dict(method.backbone.state_dict())
+        loop = VideoTestLoop(
+            SimpleNamespace(model=tracker, call_hook=_nothing),
+            dict(dataset=task_cfg.test_dataset),
+            task_cfg.test_evaluator,
+            str(folder),
+            title=f'validation, {task}',
+        )
+        return loop.run()
+
+    return validate
+
+
+def _nothing(name: str, **kwargs: Any) -> None:
+    """Hooks of the training hear nothing of an evaluation inside it."""
