@@ -1,5 +1,5 @@
-"""Networks."""
+"""Networks, heads and losses."""
 
-from densecorr.models import backbones
+from densecorr.models import backbones, heads, losses
 
-__all__ = ['backbones']
+__all__ = ['backbones', 'heads', 'losses']

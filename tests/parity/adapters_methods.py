@@ -1,0 +1,24 @@
+"""Official weights of whole methods, as our methods name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
+
+
+def renamed(
+    state: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]
+) -> dict[str, Tensor]:
+    """The tensors under the names that the first matching rule gives."""
+    found = {}
+    for key, value in state.items():
+        for pattern, new in rules:
+            if re.search(pattern, key):
+                key = re.sub(pattern, new, key)
+                break
+        found[key] = value
+    return found
