@@ -1,5 +1,15 @@
 """Datasets: each yields videos whose frames are read when asked for."""
 
+from densecorr.datasets.clip_samplers import (
+    CatMAESampler,
+    DULSampler,
+    FixedRateSampler,
+    GapSampler,
+    SMTCSampler,
+    SpaThenTempSampler,
+    TimeTSampler,
+    VFSSampler,
+)
 from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
@@ -8,10 +18,18 @@ from densecorr.datasets.vip import VIPDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
 __all__ = [
+    'CatMAESampler',
     'DAVISDataset',
+    'DULSampler',
+    'FixedRateSampler',
+    'GapSampler',
     'JHMDBDataset',
     'ResizedDAVISDataset',
+    'SMTCSampler',
+    'SpaThenTempSampler',
     'SpriteWorld',
+    'TimeTSampler',
+    'VFSSampler',
     'VIPDataset',
     'YouTubeVOSDataset',
 ]
