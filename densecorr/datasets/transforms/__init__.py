@@ -1,1 +1,26 @@
-"""Datasets transforms."""
+"""Transforms of clips: each draws its numbers first, then applies them."""
+
+from densecorr.datasets.transforms.base import ClipTransform
+from densecorr.datasets.transforms.blur import ClipGaussianBlur
+from densecorr.datasets.transforms.color_jitter import ClipColorJitter
+from densecorr.datasets.transforms.crop import ClipCenterCrop, ClipRandomCrop
+from densecorr.datasets.transforms.flip import ClipRandomFlip
+from densecorr.datasets.transforms.gray import ClipRandomGray
+from densecorr.datasets.transforms.pack import PackClip
+from densecorr.datasets.transforms.patch_grid import PatchGrid
+from densecorr.datasets.transforms.random_resized_crop import ClipRandomResizedCrop
+from densecorr.datasets.transforms.resize import ClipResize
+
+__all__ = [
+    'ClipCenterCrop',
+    'ClipColorJitter',
+    'ClipGaussianBlur',
+    'ClipRandomCrop',
+    'ClipRandomFlip',
+    'ClipRandomGray',
+    'ClipRandomResizedCrop',
+    'ClipResize',
+    'ClipTransform',
+    'PackClip',
+    'PatchGrid',
+]
