@@ -1,5 +1,6 @@
 """Running: process groups, training and test loops, fingerprints and result folders."""
 
+from densecorr.engine import hooks
 from densecorr.engine.plain_checkpoint import PlainCheckpointHook
 from densecorr.engine.test_loop import VideoTestLoop
 from densecorr.engine.train_checkpoint import TrainCheckpointHook
@@ -14,4 +15,5 @@ __all__ = [
     'TrainRunner',
     'ValidationHook',
     'VideoTestLoop',
+    'hooks',
 ]

@@ -1,5 +1,20 @@
 """What happens around an iteration of training, one file a hook."""
 
+from densecorr.engine.hooks.collapse_monitor import CollapseError, CollapseMonitorHook
 from densecorr.engine.hooks.due import is_due
+from densecorr.engine.hooks.ema_teacher import EMATeacherHook
+from densecorr.engine.hooks.freeze import FreezeHook
+from densecorr.engine.hooks.preview import PreviewHook
+from densecorr.engine.hooks.scheduled_values import ScheduledValuesHook
+from densecorr.engine.hooks.train_log import TrainLogHook
 
-__all__ = ['is_due']
+__all__ = [
+    'CollapseError',
+    'CollapseMonitorHook',
+    'EMATeacherHook',
+    'FreezeHook',
+    'PreviewHook',
+    'ScheduledValuesHook',
+    'TrainLogHook',
+    'is_due',
+]
