@@ -13,7 +13,7 @@ from densecorr.datasets.clip_samplers import (
 from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
-from densecorr.datasets.toy import SpriteWorld
+from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
 from densecorr.datasets.vip import VIPDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
@@ -28,6 +28,7 @@ __all__ = [
     'SMTCSampler',
     'SpaThenTempSampler',
     'SpriteWorld',
+    'SpriteWorldClips',
     'TimeTSampler',
     'VFSSampler',
     'VIPDataset',

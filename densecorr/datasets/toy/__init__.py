@@ -4,6 +4,7 @@ from .clip import Clip, ObjectInfo
 from .dataset import SpriteWorld
 from .presets import PRESETS, make_clip
 from .sprites import CATEGORIES, JOINTS, PARTS
+from .training_clips import SpriteWorldClips
 
 __all__ = [
     'CATEGORIES',
@@ -13,5 +14,6 @@ __all__ = [
     'Clip',
     'ObjectInfo',
     'SpriteWorld',
+    'SpriteWorldClips',
     'make_clip',
 ]
