@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -118,7 +119,7 @@ class FixedRateSampler(ClipSampler):
         return self.default_fps
 
     def _check_rate(self, name: str, value: float) -> float:
-        if not (0 < value < math.inf):
+        if not isinstance(value, Real) or not 0 < value < math.inf:
             raise ValueError(
                 f'{name} of FixedRateSampler should be a number of frames per second '
                 f'above 0, not {value!r}.'
