@@ -10,6 +10,7 @@ from densecorr.datasets.clip_samplers import (
     TimeTSampler,
     VFSSampler,
 )
+from densecorr.datasets.collate import collate_clips
 from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
@@ -33,4 +34,5 @@ __all__ = [
     'VFSSampler',
     'VIPDataset',
     'YouTubeVOSDataset',
+    'collate_clips',
 ]
