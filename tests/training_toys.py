@@ -1,5 +1,6 @@
 """A dataset and a method that train in no time; imported by a config of tests."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -98,6 +99,18 @@ class KeysHook(Hook):
         rows = [(s['epoch'], s['index'], s['seed']) for s in data_batch['data_samples']]
         with self.path.open('a') as handle:
             handle.write(f'{runner.rank} {batch_idx} {rows}\n')
+
+
+@HOOKS.register_module(force=True)
+class OutputsHook(Hook):
+    """Writes what each iteration gave to the log."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        with self.path.open('a') as handle:
+            handle.write(json.dumps({k: float(v) for k, v in outputs.items()}) + '\n')
 
 
 def write_config(folder, **fields):

@@ -111,6 +111,7 @@ def train(
         runner = build_train_runner(
             cfg, folder, processes, resume, auto_scale_lr, cfg_options
         )
+        _log_sizes(cfg, runner, processes)
         started = time.time()
         with full_disk_named(folder):
             runner.train()
@@ -298,12 +299,27 @@ def _wrapped(model: BaseMethod, processes: Processes) -> nn.Module:
     if processes.world_size == 1:
         return model
     devices = None if processes.device.type == 'cpu' else [processes.local_rank]
-    return MMDistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+    wrapped = MMDistributedDataParallel(model, device_ids=devices)
+    wrapped.broadcast_buffers = False  # an argument in older torch alone
+    return wrapped
 
 
 def _for_runner(cfg: Config) -> Config:
     fields = {k: v for k, v in cfg.to_dict().items() if k not in _DONE_HERE}
     return Config(fields, filename=cfg.filename)
+
+
+def _log_sizes(cfg: Config, runner: TrainRunner, processes: Processes) -> None:
+    size = cfg.train_dataloader.batch_size
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    world, data = processes.world_size, runner.train_items
+    print_log(
+        f'world size {world}: rank {processes.rank} on {processes.device}, '
+        f'{processes.threads} threads; an iteration has {size} clips x {world} '
+        f'processes x {counts} accumulated = {size * world * counts} of the '
+        f'{len(data)} clips of an epoch',
+        logger='current',
+    )
 
 
 def _history(runner: TrainRunner) -> list[dict]:

@@ -32,6 +32,12 @@ class TrainRunner(Runner):
         self._resume_from, self.config_text = resume_from, config_text
         super().__init__(**kwargs)
 
+    @property
+    def train_items(self) -> Any:
+        """The dataset that is trained on."""
+        config: Any = self._train_dataloader
+        return config['dataset']
+
     def register_default_hooks(
         self, hooks: Mapping[str, Hook | dict | None] | None = None
     ) -> None:
