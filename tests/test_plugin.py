@@ -1,6 +1,8 @@
 """The example plugin: from another folder, with the package installed."""
 
+import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -9,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from densecorr.structures import ClipKey
 
 from .installed import CHECKOUT, install
 
@@ -27,11 +32,16 @@ def run(site, tmp_path):
     (tmp_path / 'work').mkdir()
 
     def densecorr(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(site / 'bin' / 'densecorr')]
+        if arguments[0].endswith('.sh'):
+            command = ['bash', str(site / 'densecorr' / 'tools' / arguments[0])]
+            arguments = arguments[1:]
         path = os.pathsep.join([str(site), str(tmp_path / 'mine')])
+        given = dict(PYTHONPATH=path, PYTHON=sys.executable, OMP_NUM_THREADS='1')
         return subprocess.run(
-            [sys.executable, str(site / 'bin' / 'densecorr'), *arguments],
+            [*command, *arguments],
             cwd=tmp_path / 'work',
-            env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'},
+            env={**os.environ, **given},
             capture_output=True,
             text=True,
             check=False,
@@ -70,6 +80,63 @@ def test_registered_protocol_can_be_asked_for_by_name(run, tmp_path):
     assert "no protocol 'nearest_path'. Did you mean 'nearest_patch'?" in done.stderr
 
 
+def test_plugin_trains_two_steps(run, tmp_path):
+    done = run('dist_train.sh', '../mine/config.py', '1')
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / 'work' / 'work_dirs' / 'config'
+    history = json.loads((out / 'validation.json').read_text())
+    assert [entry['iter'] for entry in history] == [0, 2]
+    done = run('test', '../mine/config.py', 'squares', str(out / 'iter_2.pth'))
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / 'squares' / 'metrics.json').read_text())['metrics']
+    assert metrics['accuracy'] == history[1]['metrics']['squares/accuracy'] > 0.95
+
+
+@pytest.mark.parametrize(
+    ('file', 'old', 'new', 'message'),
+    [
+        ('config.py', "'PlaceContrastLoss'", "'ClipDim'", "'ClipDim' is a transform"),
+        ('config.py', 'darkest', 'darkness', "Did you mean 'darkest'?"),
+    ],
+)
+def test_mistakes_of_training_are_named(run, tmp_path, file, old, new, message):
+    edit(tmp_path / 'mine' / file, old, new)
+    done = run('train', '../mine/config.py')
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not list((tmp_path / 'work').rglob('*.pth'))
+
+
+@pytest.fixture(scope='module')
+def learning():
+    """The plugin's components, registered in this process."""
+    sys.path.insert(0, str(PLUGIN))
+    try:
+        yield importlib.import_module('learning')
+    finally:
+        sys.path.remove(str(PLUGIN))
+
+
+def test_loss_of_the_plugin(learning):
+    eye = torch.eye(3, dtype=torch.float64)[None]  # every place unlike the others
+    loss = learning.place_contrast(eye, eye, temperature=0.5)
+    assert loss.item() == pytest.approx(math.log(math.e**2 + 2) - 2)
+    same = learning.place_contrast(eye[..., :1].expand(1, 3, 3), eye, temperature=0.5)
+    assert same.item() == pytest.approx(math.log(3))
+    noise = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 1, 3, 4, dtype=torch.float64, generator=noise)
+    inputs = (first.requires_grad_(), second.requires_grad_())
+    assert torch.autograd.gradcheck(learning.place_contrast, inputs)
+
+
+def test_clips_of_the_plugin_are_functions_of_their_keys(learning):
+    clips = learning.SquareClips([dict(type='ClipDim')])
+    one, two = (clips[ClipKey(1, 3)]['frames'] for _ in range(2))
+    assert (one == two).all()
+    assert not (one[0] == one[1]).all()  # each frame in its own light
+    assert not (clips[ClipKey(2, 3)]['frames'] == one).all()
+
+
 @pytest.mark.parametrize(
     ('file', 'old', 'new', 'message'),
     [
@@ -101,8 +168,10 @@ def test_mistakes_are_named(run, tmp_path, file, old, new, message):
 def test_documented_config_is_that_of_the_example():
     text = (CHECKOUT / 'docs' / 'extend.md').read_text()
     config = (PLUGIN / 'config.py').read_text()
-    wanted = re.compile(r'^.*(?:custom_imports|test_dataset|protocol =).*$', re.M)
-    lines = wanted.findall(config)
-    assert len(lines) == 3
-    for line in lines:
+    wanted = r'^.*(?:custom_imports|test_dataset|protocol =|SamePlace).*$'
+    lines = re.findall(wanted, config, re.M)
+    assert len(lines) == 5  # the header, too
+    for line in lines[1:]:
         assert line.strip() in text
+    training = config[config.index('pipeline = ') : config.index('validation = ')]
+    assert training in text
