@@ -267,6 +267,15 @@ def test_a_cut_world_says_so():
     assert (dataset.metainfo['note'], dataset.metainfo['complete']) == (note, False)
 
 
+def test_several_presets_are_taken_in_turn():
+    world = SpriteWorld(
+        ['single', 'fast'], num_clips=3, size=SMALL, num_frames=2, seed=5
+    )
+    names = [world[i].name for i in range(len(world))]
+    assert names == ['single_05', 'fast_06', 'single_07']
+    assert world.metainfo['split'] == 'single fast'
+
+
 def test_labels_of_late_objects_may_be_given():
     world = dict(num_clips=1, size=SMALL, late_labels=True)
     (video,) = SpriteWorld('late', **world)
@@ -293,6 +302,8 @@ def test_hashes_tell_inputs_apart():
 def test_mistakes_of_the_dataset_are_named():
     with pytest.raises(ValueError, match='num_clips is 0; give at least 1'):
         SpriteWorld(num_clips=0)
+    with pytest.raises(ValueError, match=r'preset is \[\]; name at least one of'):
+        SpriteWorld([])
     with pytest.raises(ValueError, match='max_frames should be at least 1, not 0'):
         SpriteWorld(max_frames=0)
     with pytest.raises(ValueError, match=r"'single_0' is not in th.*mean 'single_07'"):

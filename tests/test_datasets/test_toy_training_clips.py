@@ -9,7 +9,7 @@ from densecorr.structures import ClipKey
 from densecorr.utils.randomness import draw_seed, item_rng
 
 WORLDS = dict(
-    presets=['single', 'light'], num_videos=3, size=(32, 48), num_frames=6, seed=40
+    preset=['single', 'light'], num_clips=3, size=(32, 48), num_frames=6, seed=40
 )
 SAMPLER = dict(type='GapSampler', num_frames=3, gap=2)
 
@@ -73,9 +73,9 @@ def test_bad_arguments():
         build(clips_per_video=0)
     with pytest.raises(ValueError, match='have 6 frames, GapSampler needs 7'):
         SpriteWorldClips(dict(SAMPLER, num_frames=7), [], WORLDS)
-    with pytest.raises(ValueError, match=r'are 0 videos of the presets'):
-        SpriteWorldClips(SAMPLER, [], dict(WORLDS, num_videos=0))
+    with pytest.raises(ValueError, match='num_clips is 0; give at least 1'):
+        SpriteWorldClips(SAMPLER, [], dict(WORLDS, num_clips=0))
     with pytest.raises(ValueError, match="preset 'sinlge' of SpriteWorld is unknown"):
-        SpriteWorldClips(SAMPLER, [], dict(WORLDS, presets=['sinlge']))
+        SpriteWorldClips(SAMPLER, [], dict(WORLDS, preset=['sinlge']))
     with pytest.raises(IndexError, match='has no item 3; choose from 0 to 2'):
         build()[3]

@@ -14,18 +14,19 @@ from densecorr.utils.images import davis_palette
 from densecorr.utils.suggest import suggest
 
 from .clip import Clip
-from .presets import make_clip
+from .presets import make_clips
 
 
 @DATASETS.register_module()
 class SpriteWorld:
-    """Videos of a preset, drawn when read; no file is read or written.
+    """Videos of presets, drawn when read; no file is read or written.
 
     Clip ``i`` is ``make_clip(preset, seed + i, size, num_frames)``. Items know their
     material points (``read_points``).
 
     Args:
-        preset: one of :data:`densecorr.datasets.toy.PRESETS`.
+        preset: one of :data:`densecorr.datasets.toy.PRESETS`, or several, taken in
+            turn.
         num_clips: number of videos.
         size: ``(H, W)`` in pixels.
         num_frames: of every video.
@@ -41,7 +42,7 @@ class SpriteWorld:
 
     def __init__(
         self,
-        preset: str = 'occlusion',
+        preset: str | Sequence[str] = 'occlusion',
         num_clips: int = 8,
         size: tuple[int, int] = (240, 432),
         num_frames: int = 20,
@@ -52,15 +53,12 @@ class SpriteWorld:
         root: str | Path | None = None,
         late_labels: bool = False,
     ) -> None:
-        if num_clips < 1:
-            raise ValueError(f'num_clips is {num_clips}; give at least 1.')
         if max_frames is not None and max_frames < 1:
             raise ValueError(f'max_frames should be at least 1, not {max_frames}.')
-        clips = [
-            make_clip(preset, seed + i, size, num_frames) for i in range(num_clips)
-        ]
+        clips = make_clips(preset, num_clips, size, num_frames, seed)
         self.clips = _choose(clips, sequences)
-        self.preset, self.reader, self.late_labels = preset, reader, late_labels
+        self.preset = preset if isinstance(preset, str) else ' '.join(preset)
+        self.reader, self.late_labels = reader, late_labels
         self.num_frames = min(num_frames, max_frames or num_frames)
         self.metainfo = self._metainfo(num_clips, num_frames)
 

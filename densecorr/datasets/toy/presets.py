@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +70,29 @@ def make_clip(
     )
     scene = replace(scene, key=key, sprites=sprites)
     return Clip(f'{preset}_{seed:02d}', scene, num_frames)
+
+
+def make_clips(
+    preset: str | Sequence[str],
+    num_clips: int,
+    size: tuple[int, int],
+    num_frames: int,
+    seed: int,
+) -> list[Clip]:
+    """Clips of a preset, or of several in turn, each with the next seed.
+
+    Raises:
+        ValueError: there is no preset or no clip, or as :func:`make_clip`.
+    """
+    presets = [preset] if isinstance(preset, str) else list(preset)
+    if num_clips < 1:
+        raise ValueError(f'num_clips is {num_clips}; give at least 1.')
+    if not presets:
+        raise ValueError(f'preset is {preset!r}; name at least one of {PRESETS}.')
+    return [
+        make_clip(presets[i % len(presets)], seed + i, size, num_frames)
+        for i in range(num_clips)
+    ]
 
 
 def _backdrop(world: World, pan: int = 30, period: int = 700) -> Backdrop:

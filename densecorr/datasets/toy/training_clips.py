@@ -12,7 +12,7 @@ from densecorr.structures import ClipKey
 from densecorr.utils.randomness import draw_seed, item_rng
 
 from .clip import Clip
-from .presets import make_clip
+from .presets import make_clips
 
 _FPS = 10.0  # as of the written video files
 
@@ -27,9 +27,8 @@ class SpriteWorldClips:
     Args:
         sampler: config of a clip sampler.
         pipeline: configs of transforms, :class:`PackClip` last.
-        worlds: of the videos: ``presets`` (taken in turn), ``num_videos``, ``size``
-            (H, W), ``num_frames`` and ``seed`` of the first; see
-            :func:`densecorr.datasets.toy.make_clip`.
+        worlds: ``preset``, ``num_clips``, ``size``, ``num_frames`` and ``seed`` of the
+            videos, see :class:`SpriteWorld`.
         clips_per_video: clips that an epoch takes of each video.
         seed: of the draws.
 
@@ -104,19 +103,10 @@ class SpriteWorldClips:
 
 
 def _make_videos(
-    presets: Sequence[str] = ('occlusion',),
-    num_videos: int = 64,
+    preset: str | Sequence[str] = 'occlusion',
+    num_clips: int = 64,
     size: tuple[int, int] = (240, 432),
     num_frames: int = 12,
     seed: int = 10000,
 ) -> list[Clip]:
-    """Videos of presets in turn, each with the next seed."""
-    if num_videos < 1 or not presets:
-        raise ValueError(
-            f'the worlds of SpriteWorldClips are {num_videos} videos of the presets '
-            f'{list(presets)}; give at least one of both.'
-        )
-    return [
-        make_clip(presets[i % len(presets)], seed + i, size, num_frames)
-        for i in range(num_videos)
-    ]
+    return make_clips(preset, num_clips, size, num_frames, seed)
