@@ -131,9 +131,10 @@ def _matching(model: nn.Module, patterns: Sequence[str]) -> list[nn.Parameter]:
     named = dict(model.named_parameters())
     for pattern in patterns:
         if not any(_matches(name, pattern) for name in named):
+            parts = {f'{name.rpartition(".")[0]}.*' for name in named}
             raise ValueError(
                 f'FreezeHook has {pattern!r}, which matches no parameter of '
-                f'{type(model).__name__}. {suggest(pattern, named)}'
+                f'{type(model).__name__}. {suggest(pattern, parts | set(named))}'
             )
     return [p for name, p in named.items() if any(_matches(name, x) for x in patterns)]
 
