@@ -60,6 +60,7 @@ setup(
         'rich>=13',
         'safetensors>=0.4',
         'scipy>=1.11',
+        'tensorboard>=2.16',
     ],
     entry_points={'console_scripts': ['densecorr = densecorr.cli:main']},
 )

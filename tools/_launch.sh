@@ -40,7 +40,7 @@ launch() {
       exit 2
     fi
     if [ "${NODE_RANK:-0}" = 0 ] && ! port_is_free "$PORT"; then
-      echo "PORT $PORT is in use on this machine: set another one, the same everywhere." >&2
+      echo "PORT $PORT is in use on this machine, or not allowed: set another one, the same everywhere." >&2
       exit 2
     fi
     where=(--nnodes "$NNODES" --node-rank "${NODE_RANK:-0}"
