@@ -288,11 +288,11 @@ def test_ytvos_all_frames(sprite):
 
 
 def test_facts_of_every_dataset():
-    names = 'davis jhmdb kinetics400 mose oxuva spriteworld trackingnet vip visor ytvos'
-    assert ' '.join(checkable_names()) == names
+    names = 'davis imagenet jhmdb kinetics400 mose oxuva spriteworld trackingnet vip '
+    assert ' '.join(checkable_names()) == f'{names}visor ytvos'
     assert load_data_info('mose').expected('valid').sequences == 311
     assert load_data_info('trackingnet').expected('train').sequences == 30132
-    for name in ('mose', 'visor', 'oxuva', 'trackingnet', 'kinetics400'):
+    for name in ['imagenet', 'kinetics400', 'mose', 'oxuva', 'trackingnet', 'visor']:
         info = load_data_info(name)
         assert set(info.folders) == set(info.counts)
 

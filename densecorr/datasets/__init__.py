@@ -12,9 +12,11 @@ from densecorr.datasets.clip_samplers import (
 )
 from densecorr.datasets.collate import collate_clips
 from densecorr.datasets.davis import DAVISDataset
+from densecorr.datasets.image_clips import ImageClips
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
 from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
+from densecorr.datasets.video_clips import VideoClips
 from densecorr.datasets.vip import VIPDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
@@ -24,6 +26,7 @@ __all__ = [
     'DULSampler',
     'FixedRateSampler',
     'GapSampler',
+    'ImageClips',
     'JHMDBDataset',
     'ResizedDAVISDataset',
     'SMTCSampler',
@@ -33,6 +36,7 @@ __all__ = [
     'TimeTSampler',
     'VFSSampler',
     'VIPDataset',
+    'VideoClips',
     'YouTubeVOSDataset',
     'collate_clips',
 ]

@@ -55,7 +55,7 @@ class DataInfo:
         classes: names of its classes by number, background first; none where labels
             are objects.
         folders: splits to the folders of their videos, the spelling that exists
-            counts; ``*`` stands for any name. For datasets that are only read.
+            counts; ``*`` stands for any name.
     """
 
     name: str
@@ -234,7 +234,7 @@ def find_root(info: DataInfo, root: str | Path | None = None) -> Path:
     """
     if root is not None:
         return _check_root(info, Path(root).expanduser())
-    places = list(dict.fromkeys(_default_roots(info)))
+    places = list(dict.fromkeys(default_roots(info)))
     for place in places:
         if (place / info.marker).is_dir():
             print_log(f'{info.title} root: {place}', logger='current')
@@ -247,14 +247,18 @@ def find_root(info: DataInfo, root: str | Path | None = None) -> Path:
     )
 
 
-def _default_roots(info: DataInfo) -> list[Path]:
-    places = [Path(root) for root in info.roots]
+def data_folders() -> list[Path]:
+    """Folders that may hold ``davis`` and the others, first place first."""
     environment = os.environ.get(_DATA_ENV)
     if environment:
-        base = Path(environment).expanduser()
-        return [base / place.relative_to('data') for place in places] + places
-    checkout = Path(__file__).resolve().parents[2]
-    return places + [checkout / place for place in places]
+        return [Path(environment).expanduser(), Path('data')]
+    return [Path('data'), Path(__file__).resolve().parents[2] / 'data']
+
+
+def default_roots(info: DataInfo) -> list[Path]:
+    """Where a dataset is looked for, first place first."""
+    places = [Path(root).relative_to('data') for root in info.roots]
+    return [folder / place for folder in data_folders() for place in places]
 
 
 def _check_root(info: DataInfo, root: Path) -> Path:

@@ -32,17 +32,27 @@ _CMYK_CHANNELS = 4
 # inside a scan 0xFF is followed by 0x00 (stuffing), a restart marker or a fill byte
 _MARKER = re.compile(rb'\xff([^\x00\xd0-\xd7\xff])')
 _PNG_DEPTH, _PNG_COLOR = 24, 25  # offsets of bit depth and colour type in a PNG
-_OPENCV_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_OPENCV_FLAGS = {  # by the part of its size at which a JPEG is decoded
+    1: cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
+}
 _warned: set[str] = set()
 
 
-def read_image(path: str | Path, reader: str = 'opencv') -> np.ndarray:
+def read_image(
+    path: str | Path, reader: str = 'opencv', min_short_side: int | None = None
+) -> np.ndarray:
     """Read an image of 8 bits per channel as RGB, upright by its EXIF orientation.
 
     Args:
         path: JPEG, PNG or any other file that the reader knows.
         reader: ``'opencv'`` or ``'pillow'``; their JPEG decoders differ by a grey
             level here and there, so protocols name the one that they were made with.
+        min_short_side: decode a JPEG at 1/2, 1/4 or 1/8 of its size, the smallest whose
+            short side has this many pixels: faster where the image is resized anyway.
+            None decodes it whole.
 
     Returns:
         ``(H, W, 3)`` uint8, RGB.
@@ -52,25 +62,42 @@ def read_image(path: str | Path, reader: str = 'opencv') -> np.ndarray:
         ValueError: the reader is unknown, or the file is empty, truncated, not an
             image, CMYK, or has more than 8 bits per channel.
     """
-    if reader not in READERS:
-        raise ValueError(f'reader should be one of {list(READERS)}, not {reader!r}.')
+    check_reader(reader, min_short_side)
     data = _read_bytes(path)
     _check_jpeg(path, data)
     _check_png(path, data)
     with _open_image(path, io.BytesIO(data)) as header:
         if header.mode.startswith(('I', 'F')):
             raise _deep_error(path, 'more than 8')
-        orientation = _orientation(header)
+        orientation, part = _orientation(header), _part(header, min_short_side)
         if reader == 'pillow':
+            if part > 1:
+                width, height = header.size
+                header.draft(None, (width // part, height // part))
             rgb = np.asarray(_load(path, header).convert('RGB'))
         else:
-            bgr = cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS)
+            bgr = cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS[part])
             if bgr is None:
                 raise _broken_error(path)
             rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     if orientation != _UPRIGHT:
         _warn_rotated(path, orientation)
     return turn_upright(rgb, orientation)
+
+
+def check_reader(reader: str, min_short_side: int | None = None) -> None:
+    """Refuse what :func:`read_image` does not know.
+
+    Raises:
+        ValueError: the reader is unknown, or ``min_short_side`` below 1.
+    """
+    if reader not in READERS:
+        raise ValueError(f'reader should be one of {list(READERS)}, not {reader!r}.')
+    if min_short_side is not None and min_short_side < 1:
+        raise ValueError(
+            f'min_short_side is {min_short_side} pixels; give at least 1, or None to '
+            'decode images whole.'
+        )
 
 
 def turn_upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
@@ -247,6 +274,14 @@ def _load(path: str | Path, image: Image.Image) -> Image.Image:
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise _broken_error(path) from error
     return image
+
+
+def _part(header: Image.Image, min_short_side: int | None) -> int:
+    """By how much a decoder may divide the sides, which it rounds up."""
+    if min_short_side is None or header.format != 'JPEG':
+        return 1
+    short = min(header.size)
+    return max(n for n in _OPENCV_FLAGS if n == 1 or -(-short // n) >= min_short_side)
 
 
 def _palette(image: Image.Image) -> np.ndarray | None:

@@ -63,7 +63,7 @@ class VideoFile:
         for frame in self._decode():
             if not stamps:
                 # asked of one frame alone: a frame that was asked is freed late
-                self._orientation = _orientation(frame)
+                self._orientation = display_orientation(frame)
                 height, width = self._upright(frame).shape[:2]
                 self.size = (height, width)
             stamps.append(frame.time)
@@ -184,7 +184,7 @@ class VideoFile:
         )
 
 
-def _orientation(frame: Any) -> int:
+def display_orientation(frame: Any) -> int:
     """EXIF orientation that says the same as the display matrix of a frame.
 
     The matrix maps (x, y) to (a x + c y, b x + d y); angles between the quarter turns

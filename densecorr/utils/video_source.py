@@ -10,6 +10,9 @@ from pathlib import Path
 IMAGE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 )
+VIDEO_SUFFIXES = frozenset(
+    ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.wmv', '.gif')
+)
 _NUMBER = re.compile('([0-9]+)')
 _SHOWN = 5  # names in an error message
 

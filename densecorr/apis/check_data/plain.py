@@ -15,6 +15,7 @@ from densecorr.utils.video_source import is_frame, list_frames
 
 _VIDEO_SUFFIXES = frozenset(('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v'))
 _IMAGES, _LABELS = 'JPEGImages', 'Annotations'
+_IMAGE_SETS = ('imagenet',)  # folders of images that belong to no video
 _UNCOUNTED = 'frames of video files are counted with --deep'
 
 
@@ -64,7 +65,7 @@ def _places(root: Path, split: str, request: Request) -> list[Path]:
 def _check_split(request: Request, split: str, places: list[Path]) -> SplitCheck:
     found = _Found()
     for place in places:
-        _look(place, found, request.deep)
+        _look(place, found, request.deep, request.info.name not in _IMAGE_SETS)
     counts = request.info.counts.get(split)
     counted = request.deep or not found.files
     notes = [] if counted else [_UNCOUNTED]
@@ -83,7 +84,7 @@ def _check_split(request: Request, split: str, places: list[Path]) -> SplitCheck
     )
 
 
-def _look(place: Path, found: _Found, deep: bool) -> None:
+def _look(place: Path, found: _Found, deep: bool, same_size: bool) -> None:
     labels = _label_folder(place)
     for folder, frames, files in _walk(place):
         for path in files:
@@ -100,7 +101,7 @@ def _look(place: Path, found: _Found, deep: bool) -> None:
             if not own.is_dir():
                 found.unlabelled.append(name)
         elif deep:
-            scan = scan_video(folder, deep=True)
+            scan = scan_video(folder, deep=True, same_size=same_size)
             found.frames += len(scan.frames)
             found.problems += [f'{name}: {problem}' for problem in scan.problems]
         else:
