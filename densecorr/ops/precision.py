@@ -31,11 +31,11 @@ def without_autocast(*tensors: Tensor) -> contextlib.AbstractContextManager[None
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function in float32, also under autocast and on half-precision tensors.
 
-    Tensors among the arguments, also inside of lists, tuples and dicts, that are
-    float16 or bfloat16 become float32; gradients flow back in the precision of the
-    tensor that was given. Autocast is off, for the devices of those tensors, until the
-    function returns. Other tensors, other arguments, and calls outside of autocast pass
-    unchanged.
+    Tensors among the arguments that are float16 or bfloat16 become float32, also inside
+    of lists, tuples and dicts; gradients flow back in the precision of the tensor that
+    was given. Autocast is off, for the devices of all tensors, until the function
+    returns. (A backward pass under autocast would still round: end autocast first.)
+    Other arguments, and calls outside of autocast, pass unchanged.
 
     Products of half-precision features lose three digits; a softmax with temperature
     0.05 multiplies that error by twenty.
@@ -70,6 +70,8 @@ def _widened(value: Any) -> Any:
         return value.float() if value.dtype in _HALF else value
     if type(value) in (list, tuple):
         return type(value)(_widened(item) for item in value)
+    if isinstance(value, tuple) and hasattr(value, '_fields'):
+        return type(value)(*(_widened(item) for item in value))
     if type(value) is dict:
         return {key: _widened(item) for key, item in value.items()}
     return value
@@ -78,7 +80,7 @@ def _widened(value: Any) -> Any:
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif type(value) in (list, tuple):
+    elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)
     elif type(value) is dict:
