@@ -35,7 +35,7 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     of lists, tuples and dicts; gradients flow back in the precision of the tensor that
     was given. Autocast is off, for the devices of all tensors, until the function
     returns. (A backward pass under autocast would still round: end autocast first.)
-    Other arguments, and calls outside of autocast, pass unchanged.
+    Other arguments pass unchanged.
 
     Products of half-precision features lose three digits; a softmax with temperature
     0.05 multiplies that error by twenty.
