@@ -84,6 +84,16 @@ def test_modules_go_back_to_train_mode():
     assert runner.model.norm.weight.requires_grad
 
 
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_ranges_may_overlap(one_process, turned, wrapped):
+    hooks = [FreezeHook(['norm.*', 'first.*'], 0, 3), FreezeHook('norm.*', 2, 5)]
+    _, states = run(*(hooks[::-1] if turned else hooks), wrapped=wrapped)
+    assert changes(states, 'norm.weight') == [False] * 5 + [True]
+    assert changes(states, 'norm.running_mean') == [False] * 5 + [True]
+    assert changes(states, 'first.weight') == [False] * 3 + [True] * 3
+
+
 def test_epochs_are_a_unit():
     _, states = run(FreezeHook('first.*', begin=1, unit='epoch'), times=7)
     assert changes(states, 'first.weight') == [True] * 5 + [False] * 2

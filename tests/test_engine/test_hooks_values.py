@@ -125,6 +125,14 @@ def test_fields_that_the_optimiser_lacks_are_named():
         start_with(entry('momentum'), kind=torch.optim.Adagrad)
 
 
+def test_two_owners_of_a_rate_are_refused():
+    hook = ScheduledValuesHook([entry('lr')])
+    runner = fake_runner([hook])
+    runner.param_schedulers = [object()]
+    with pytest.raises(ValueError, match="sets 'lr', and the config has a param_sch"):
+        hook.before_train(runner)
+
+
 def test_bad_entries_are_named():
     with pytest.raises(KeyError, match=r"has 'shedule'. Did you mean 'schedule'"):
         ScheduledValuesHook([dict(target='lr', shedule=LINE)])

@@ -87,25 +87,31 @@ class FreezeHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Freeze or release where the range begins or ends."""
-        begin = in_iterations(runner, self.begin, self.unit)
-        frozen = begin <= runner.iter
-        if self.end is not None:
-            frozen &= runner.iter < in_iterations(runner, self.end, self.unit)
+        frozen = self.active(runner)
         if frozen != self._frozen:
             self._frozen = frozen
-            self._switch(frozen)
-        if frozen:
-            for module in self._modules:  # the loop puts everything into train mode
+            if not self._zeroed:
+                self._switch(runner)
+        if frozen:  # the loop puts everything into train mode before every iteration
+            for module in self._modules:
                 module.eval()
 
-    def _switch(self, frozen: bool) -> None:
-        if not self._zeroed:
-            for parameter in self._parameters:
-                parameter.requires_grad_(not frozen)
-                parameter.grad = None
-        if not frozen:
-            for module in self._modules:
-                module.train()
+    def active(self, runner: Any) -> bool:
+        """Whether the coming iteration is in the range."""
+        if runner.iter < in_iterations(runner, self.begin, self.unit):
+            return False
+        if self.end is None:
+            return True
+        return runner.iter < in_iterations(runner, self.end, self.unit)
+
+    def _switch(self, runner: Any) -> None:
+        """Freeze, or release what no other hook of this class keeps frozen."""
+        hooks = [hook for hook in runner.hooks if isinstance(hook, FreezeHook)]
+        active = [hook for hook in hooks if hook.active(runner)]
+        kept = {id(p) for hook in active for p in hook._parameters}
+        for parameter in self._parameters:
+            parameter.requires_grad_(id(parameter) not in kept)
+            parameter.grad = None
 
     def _zero(self, gradient: Tensor) -> Tensor | None:
         return torch.zeros_like(gradient) if self._frozen else None

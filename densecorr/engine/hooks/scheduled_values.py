@@ -105,6 +105,11 @@ class ScheduledValuesHook(Hook):
         """What sets the target, and the places that it sets."""
         target = entry['target']
         if target in _OF_OPTIMIZER:
+            if target != 'weight_decay' and getattr(runner, 'param_schedulers', None):
+                raise ValueError(
+                    f'ScheduledValuesHook sets {target!r}, and the config has a '
+                    'param_scheduler that may do so, too. Leave one of them out.'
+                )
             groups = _choose_groups(runner.optim_wrapper.optimizer, entry.get('groups'))
             absolute = bool(entry.get('absolute', False))
             places = {(target, number) for number in groups}
