@@ -12,6 +12,12 @@ _VIT = dict(depth=1, embed_dim=32, num_heads=2)
 _SHORT_SIDE = 64  # pixels
 _CONTEXT = 2  # frames
 _FRAMES = 3  # of a video
+_CLIP = 4  # frames of a training clip
+_GAP = 2  # frames between two of its frames
+_BATCH = 2  # clips
+_ITERS = 2
+_PATCH = 32  # pixels, of a grid of patches
+_VIDEOS = 4  # generated
 
 
 def shrink(cfg: Config) -> Config:
@@ -19,7 +25,9 @@ def shrink(cfg: Config) -> Config:
 
     ViTs get one block of width 32 (their patches stay); network inputs a short side of
     about 64 pixels; protocols at most 2 recent frames; videos 3 frames. ResNets stay
-    as they are. Weights of a checkpoint do not fit the result.
+    as they are. Weights of a checkpoint do not fit the result. Training takes 2
+    iterations of 2 clips without worker processes and without validation; clips have
+    at most 4 frames, close to one another, of 64 pixels.
 
     Args:
         cfg: a config, with or without a task applied; it is not changed.
@@ -36,6 +44,8 @@ def shrink(cfg: Config) -> Config:
             _shrink_dataset(value.test_dataset)
     if 'test_dataset' in cfg:
         _shrink_dataset(cfg.test_dataset)
+    if 'train_dataloader' in cfg:
+        _shrink_training(cfg)
     return cfg
 
 
@@ -60,3 +70,32 @@ def _small(size: tuple[int, int]) -> tuple[int, int]:
 
 def _shrink_dataset(dataset: Any) -> None:
     dataset.max_frames = _FRAMES
+
+
+def _shrink_training(cfg: Config) -> None:
+    loader = cfg.train_dataloader
+    loader.update(batch_size=_BATCH, num_workers=0)
+    loader.pop('prefetch_factor', None)
+    cfg.train_cfg = dict(max_iters=_ITERS)
+    cfg.pop('validation', None)
+    dataset = loader.dataset
+    for name, most in dict(num_frames=_CLIP, gap=_GAP).items():
+        if name in dataset.get('sampler', {}):
+            dataset.sampler[name] = min(dataset.sampler[name], most)
+    if 'worlds' in dataset:
+        dataset.worlds.num_clips = _VIDEOS
+    for step in dataset.get('pipeline', []):
+        _shrink_step(step)
+
+
+def _shrink_step(step: Any) -> None:
+    """What a transform of clips says about sizes."""
+    if 'patch_size' in step:
+        step.stride = max(1, round(step.stride * _PATCH / step.patch_size))
+        step.patch_size = _PATCH
+    for name in ('size', 'short_side'):
+        value = step.get(name)
+        if isinstance(value, int):
+            step[name] = _SHORT_SIDE
+        elif value is not None:
+            step[name] = _small(tuple(value))

@@ -14,6 +14,8 @@ from densecorr.apis.config import (
     task_names,
     tracker_config,
 )
+from densecorr.apis.train import train
+from densecorr.convert import load_backbone
 from densecorr.datasets.toy.layouts.write import write_layout
 from densecorr.registry import DATASETS, METRICS, MODELS
 from densecorr.testing import shrink
@@ -23,6 +25,7 @@ from .trees import moving_blobs, write_davis_tree, write_vip_tree, write_ytvos_t
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(ROOT.glob('test/*.py'))
+TRAINED = sorted(ROOT.glob('train/*.py'))
 BASES = sorted(ROOT.glob('_base_/**/*.py'))
 
 
@@ -34,16 +37,18 @@ def test_configs_were_found():
     names = {path.stem for path in CONFIGS}
     assert {'crw_res18', 'dino_vits16', 'dul_res18', 'res18_d8', 'vfs_res18'} <= names
     assert {'crw', 'dino', 'dul', 'spa_then_temp', 'vfs'} <= set(protocol_files())
+    names = {path.stem for path in TRAINED}
+    assert {'crw_res18_k400', 'crw_res18_spriteworld'} <= names
 
 
-@pytest.mark.parametrize('path', [*CONFIGS, *BASES], ids=name_of)
+@pytest.mark.parametrize('path', [*CONFIGS, *TRAINED, *BASES], ids=name_of)
 def test_config_parses_to_plain_values(path):
     cfg = Config.fromfile(str(path))
     assert len(cfg) > 0
     ast.literal_eval(repr(cfg.to_dict()))
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+@pytest.mark.parametrize('path', [*CONFIGS, *TRAINED], ids=name_of)
 def test_config_says_what_it_is(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
@@ -102,3 +107,55 @@ def test_config_tracks_at_toy_size(path, tmp_path):
     agreement = (results[0].label_map == truth).mean()
     assert agreement > 0.9  # frame 0 is given, at most through the feature grid
     assert set(np.unique(results[2].label_map)) <= {0, 1, 2}
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory):
+    """Two video files, long enough for the samplers of toy configs."""
+    folder = tmp_path_factory.mktemp('videos')
+    clips = [HandClip(name, (96, 128)) for name in ('dog', 'camel')]
+    write_layout('video', clips, folder)
+    for path in folder.glob('*.png'):  # first labels, which would be a folder of frames
+        path.unlink()
+    return folder
+
+
+def toy_training(path, folder, videos):
+    """The config at toy size, on toy videos, as a file."""
+    cfg = shrink(Config.fromfile(str(path)))
+    dataset = cfg.train_dataloader.dataset
+    for name in {'data', 'split', 'list_file'} & set(dataset):
+        dataset[name] = None
+    if 'root' in dataset:
+        dataset.root = str(videos)
+    if 'clips_per_video' in dataset:
+        dataset.clips_per_video = 4
+    cfg.dump(folder / path.name)
+    return folder / path.name
+
+
+@pytest.mark.parametrize('path', TRAINED, ids=name_of)
+def test_config_trains_at_toy_size(path, tmp_path, videos):
+    toy = toy_training(path, tmp_path, videos)
+    done = train(toy, tmp_path / 'out', device='cpu', threads=1)
+    assert done['iterations'] == 2
+    assert len(list((tmp_path / 'out').rglob('events.out.tfevents.*'))) == 1
+    backbone = MODELS.build(resolve(toy, 'davis').model.backbone)
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    report = load_backbone(backbone, done['checkpoint'])
+    assert (report.unknown, report.missing) == ([], [])
+    assert any((backbone.state_dict()[k] != before[k]).any() for k in before)
+    tracker = MODELS.build(tracker_config(resolve(toy, 'davis')))
+    report = load_backbone(tracker.backbone, done['checkpoint'])
+    assert (report.unknown, report.missing) == ([], [])
+
+
+@pytest.mark.parametrize(
+    'path', [p for p in TRAINED if 'spriteworld' not in p.stem], ids=name_of
+)
+def test_missing_data_of_a_training_are_told(path, tmp_path, monkeypatch):
+    monkeypatch.delenv('DENSECORR_DATA', raising=False)
+    monkeypatch.chdir(tmp_path)
+    data = Config.fromfile(str(path)).train_dataloader.dataset.data
+    with pytest.raises(FileNotFoundError, match=data):
+        train(path, tmp_path / 'out', device='cpu')

@@ -34,3 +34,38 @@ def test_sizes_contexts_and_videos(task):
     size = toy.protocol[part].size
     assert size.get('fixed', (64, 64)) == (64, 64) and size.get('short_side', 64) == 64
     assert toy.task_davis.test_dataset.max_frames == 3
+
+
+def test_a_training_gets_short_and_its_clips_small():
+    cfg = Config.fromfile('configs/train/crw_res18_k400.py')
+    toy = shrink(cfg)
+    loader, given = toy.train_dataloader, cfg.train_dataloader
+    assert (loader.batch_size, loader.num_workers) == (2, 0)
+    assert toy.train_cfg == dict(max_iters=2)
+    crop, grid, pack = loader.dataset.pipeline
+    assert crop == {**given.dataset.pipeline[0], 'size': 64}
+    assert (grid.patch_size, grid.stride) == (32, 16)
+    assert pack == dict(type='PackClip')
+    assert loader.dataset.sampler == given.dataset.sampler  # four frames are few
+    assert toy.model == cfg.model and toy.optim_wrapper == cfg.optim_wrapper
+    assert given.batch_size == 20  # the config itself is not changed
+
+
+def test_long_clips_and_validation_of_a_training():
+    step = dict(type='ClipResize', short_side=(256, 320))
+    dataset = dict(
+        type='VideoClips',
+        sampler=dict(type='GapSampler', num_frames=8, gap=3),
+        pipeline=[step, dict(type='ClipRandomCrop', size=(224, 448))],
+    )
+    loader = dict(batch_size=9, num_workers=3, prefetch_factor=2, dataset=dataset)
+    fields = dict(train_dataloader=loader, validation=dict(tasks=['davis']))
+    toy = shrink(Config(fields))
+    assert toy.train_dataloader.dataset.sampler == dict(
+        type='GapSampler', num_frames=4, gap=2
+    )
+    resize, crop = toy.train_dataloader.dataset.pipeline
+    assert resize.short_side == (64, 80)
+    assert crop.size == (64, 128)
+    assert 'prefetch_factor' not in toy.train_dataloader
+    assert 'validation' not in toy
