@@ -18,7 +18,7 @@ from densecorr.utils.tree_listing import found_tree
 from densecorr.utils.video_source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _FILE = re.compile(rf'.*({"|".join(map(re.escape, sorted(VIDEO_SUFFIXES)))})', re.I)
-_COUNT = re.compile(r'(.*\S)\s+(\d+)(\s+-?\d+)?')  # folder, frames, label
+_COUNT = re.compile(r'(.*?\S)\s+(\d+)(\s+-?\d+)?')  # folder, frames, label
 _LABEL = re.compile(r'\s+-?\d+(\s+-?\d+)*')
 
 
