@@ -59,7 +59,7 @@ def test_opencv_is_one_level_off(number, factor):
     theirs = np.asarray(ADJUST[number](Image.fromarray(image_of()), factor), int)
     difference = np.abs(one(number, factor, 'opencv') - theirs)
     assert difference.max() <= max(1, abs(factor - 1) + 0.5)  # luma is 1 off at most
-    assert difference.mean() < 0.01
+    assert difference.mean() < 0.03
 
 
 def test_opencv_hue_is_nearer_to_the_exact_one_than_pillow():

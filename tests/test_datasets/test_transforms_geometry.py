@@ -177,6 +177,22 @@ def test_frames_of_the_wanted_size_are_handed_on():
     assert build('ClipResize', size=(40, 60))(sample)['frames'] is sample['frames']
 
 
+@pytest.mark.parametrize(('interpolation', 'levels'), [('bilinear', 1), ('bicubic', 3)])
+def test_torch_antialias_is_near_to_pillow(interpolation, levels):
+    image = Image.fromarray(sample_of(9, 14)['frames'][0]).resize((140, 90), 3)
+    sample = dict(frames=np.asarray(image)[None])
+    for size in [(31, 44), (50, 139), (120, 200)]:
+        near, exact = (
+            build(
+                'ClipResize', size=size, resizer=resizer, interpolation=interpolation
+            ).apply(sample, size=size)['frames']
+            for resizer in ('torch_antialias', 'pillow')
+        )
+        difference = np.abs(near.astype(int) - exact)
+        assert difference.max() <= levels
+        assert (difference > 0).mean() < 0.5
+
+
 # --- bad input ---------------------------------------------------------------------
 
 
@@ -187,6 +203,11 @@ def test_frames_of_the_wanted_size_are_handed_on():
         ('ClipResize', dict(size=4, short_side=5), 'give one'),
         ('ClipResize', dict(size=4, resizer='torch'), "resizer is 'torch', allowed"),
         ('ClipResize', dict(size=4, interpolation='area'), "interpolation is 'area'"),
+        (
+            'ClipResize',
+            dict(size=4, resizer='torch_antialias', interpolation='nearest'),
+            "interpolation='nearest' smooths nothing",
+        ),
         ('ClipResize', dict(size=(4, 0)), r'size of ClipResize should be a side or'),
         ('ClipResize', dict(short_side=(9, 8)), 'not .9, 8.'),
         ('ClipCenterCrop', dict(size=(1, 2, 3)), 'size of ClipCenterCrop should be'),

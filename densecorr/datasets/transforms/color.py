@@ -105,20 +105,20 @@ def gaussian_blur(
     )
 
 
-def blend_table(target: int, factor: float) -> np.ndarray:
-    """``target + factor * (x - target)`` for all x, as Pillow rounds: ``(256,)``."""
-    levels = np.arange(_LEVELS, dtype=np.float32) - np.float32(target)
-    blended = np.float32(target) + np.float32(factor) * levels
-    return blended.clip(0, _LEVELS - 1).astype(np.uint8)
+def _affine(
+    image: np.ndarray, factor: float, shift: float, out: np.ndarray | None
+) -> np.ndarray:
+    """``factor * image + shift``, clipped and rounded down."""
+    return cv2.addWeighted(image, factor, image, 0, shift + _ROUND_DOWN, dst=out)
 
 
 def _brightness(image: np.ndarray, factor: float, out: np.ndarray | None) -> np.ndarray:
-    return cv2.LUT(image, blend_table(0, factor), dst=out)
+    return _affine(image, factor, 0, out)
 
 
 def _contrast(image: np.ndarray, factor: float, out: np.ndarray | None) -> np.ndarray:
     mean = cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0]
-    return cv2.LUT(image, blend_table(int(mean + 0.5), factor), dst=out)
+    return _affine(image, factor, (1 - factor) * int(mean + 0.5), out)
 
 
 def _saturation(image: np.ndarray, factor: float, out: np.ndarray | None) -> np.ndarray:
@@ -126,8 +126,12 @@ def _saturation(image: np.ndarray, factor: float, out: np.ndarray | None) -> np.
 
 
 def _hue(image: np.ndarray, factor: float, out: np.ndarray | None) -> np.ndarray:
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)  # 256 steps a turn
-    hsv[..., 0] += np.uint8(round(factor * _LEVELS) % _LEVELS)  # wraps around
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)  # hue in 256 steps a turn
+    height, width, channels = hsv.shape
+    shift = np.zeros((width, channels), np.uint8)
+    shift[:, 0] = round(factor * _LEVELS) % _LEVELS
+    rows = hsv.reshape(height, -1)
+    rows += shift.reshape(-1)  # wraps around; whole rows are added fast
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=out)
 
 

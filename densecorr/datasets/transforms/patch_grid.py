@@ -43,8 +43,8 @@ class PatchGrid(ClipTransform):
         ratio: range of the crop's width / height.
         flip_prob: how often a patch is mirrored.
         jitter: arguments of :class:`JitterRanges`; None: colours stay.
-        resizer: ``'pillow'`` (antialiased, as published) or ``'opencv'``, which also
-            changes the colours.
+        resizer: ``'pillow'`` (antialiased, as published), ``'torch_antialias'`` or
+            ``'opencv'`` (fast); with the latter two OpenCV changes the colours.
 
     Raises:
         ValueError: a value is out of range or unknown.
@@ -73,6 +73,7 @@ class PatchGrid(ClipTransform):
         self.flip_prob = check_probability('flip_prob', flip_prob)
         self.jitter = None if jitter is None else JitterRanges(**jitter)
         self.resizer = resizer
+        self.engine = 'pillow' if resizer == 'pillow' else 'opencv'
 
     def draw(self, rng: np.random.Generator, sample: dict[str, Any]) -> dict[str, Any]:
         """Numbers of all patches.
@@ -121,7 +122,7 @@ class PatchGrid(ClipTransform):
         if orders is not None and factors is not None:
             for t, n in np.ndindex(patches.shape[:2]):
                 patch = patches[t, n]
-                color.jitter(patch, orders[t, n], factors[t, n], self.resizer, patch)
+                color.jitter(patch, orders[t, n], factors[t, n], self.engine, patch)
         return {**sample, 'frames': patches}
 
     def _boxes(self, rng: np.random.Generator, num_frames: int, n: int) -> np.ndarray:

@@ -66,7 +66,8 @@ class ClipRandomResizedCrop(ClipTransform):
             is in range (torchvision), or ``'square'``, the centred square of the
             short side (mmaction).
         per_frame: a part for every frame instead of one for the clip.
-        resizer: ``'opencv'`` (fast, no smoothing) or ``'pillow'`` (antialiased).
+        resizer: ``'opencv'`` (fast, no smoothing), ``'pillow'`` (antialiased) or
+            ``'torch_antialias'`` (nearly the same, fast).
         interpolation: ``'bilinear'``, ``'bicubic'`` or ``'nearest'``.
 
     Raises:

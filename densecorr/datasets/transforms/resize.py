@@ -24,7 +24,8 @@ class ClipResize(ClipTransform):
         short_side: instead of ``size``: the short side, or (smallest, largest) of a
             short side drawn once per clip, both included. The long side keeps the
             ratio and is rounded down.
-        resizer: ``'opencv'`` (fast, no smoothing) or ``'pillow'`` (antialiased).
+        resizer: ``'opencv'`` (fast, no smoothing), ``'pillow'`` (antialiased) or
+            ``'torch_antialias'`` (nearly the same, fast).
         interpolation: ``'bilinear'``, ``'bicubic'`` or ``'nearest'``.
 
     Raises:
