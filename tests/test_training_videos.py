@@ -70,7 +70,7 @@ def test_list_of_images(tmp_path):
     path = write(tmp_path / 'l.txt', '/ytv/a/5.jpg 1', '/ytv/a/0.jpg', '/ytv/b/0.jpg')
     one, two = listed_training_videos(path, [tmp_path, root])
     assert one == TrainingVideo('ytv/a', str(root / 'ytv/a'), 2, '5.jpg\n0.jpg')
-    assert one.source() == [root / 'ytv/a/5.jpg', root / 'ytv/a/0.jpg']
+    assert one.source() == [f'{root}/ytv/a/5.jpg', f'{root}/ytv/a/0.jpg']
     assert two.num_frames == 1
 
 
@@ -102,7 +102,7 @@ def test_json_of_frames(tmp_path):
     path = tmp_path / 'l.json'
     path.write_text('{"a": ["0.jpg", "5.jpg"]}')
     (video,) = listed_training_videos(path, [tmp_path / 'v'])
-    assert video.source() == [tmp_path / 'v/a/0.jpg', tmp_path / 'v/a/5.jpg']
+    assert video.source() == [f'{tmp_path}/v/a/0.jpg', f'{tmp_path}/v/a/5.jpg']
 
 
 def test_wrong_lists_are_named(tmp_path):

@@ -43,7 +43,8 @@ class VideoClips(ClipDataset):
       relative to ``root``, or to the dataset's folder, or to its root or the folder
       above; without both to ``data``, or to the folder of the list.
 
-    Item i shows video ``i % num_videos``. Folders with too few frames for the sampler
+    Item i shows video ``i % num_videos``; with ``clips_per_epoch`` every item draws its
+    video. Folders with too few frames for the sampler
     are left out; files are not opened before they are drawn. A video that cannot be
     read, or turns out too short, is replaced by a clip of another one.
 
@@ -51,6 +52,8 @@ class VideoClips(ClipDataset):
         sampler: config of a clip sampler, or an object that ``draw``s frame numbers.
         pipeline: configs of clip transforms, or callables.
         clips_per_video: items of each video in an epoch.
+        clips_per_epoch: items of an epoch whatever the number of videos; None counts
+            ``clips_per_video``.
         seed: of the run.
         decode: options of reading, see :class:`ClipDataset`.
         **source: ``data``, ``split``, ``root`` and ``list_file``, each a string or
@@ -59,8 +62,9 @@ class VideoClips(ClipDataset):
     Raises:
         TypeError: an argument is unknown.
         KeyError: the dataset, the sampler or a transform is unknown.
-        ValueError: nothing says which videos, the split is unknown, ``clips_per_video``
-            is below 1, a line of the list is wrong, or no video is long enough.
+        ValueError: nothing says which videos, the split is unknown, a number
+            of clips is below 1, a line of the list is wrong, or no video is long
+            enough.
         FileNotFoundError: there are no videos; has the expected tree.
     """
 
@@ -69,14 +73,14 @@ class VideoClips(ClipDataset):
         sampler: Mapping[str, Any] | Any,
         pipeline: Sequence[Mapping[str, Any] | Callable[[dict], Any]] = (),
         clips_per_video: int = 1,
+        clips_per_epoch: int | None = None,
         seed: int = 0,
         decode: Mapping[str, Any] | None = None,
         **source: str | None,
     ) -> None:
         super().__init__(pipeline, seed, decode)
-        if clips_per_video < 1:
-            raise ValueError(f'clips_per_video is {clips_per_video}; give at least 1.')
-        self.clips_per_video = clips_per_video
+        _check_clips(clips_per_video, clips_per_epoch)
+        self.clips_per_video, self.clips_per_epoch = clips_per_video, clips_per_epoch
         given = isinstance(sampler, Mapping)
         self.sampler: Any = TASK_UTILS.build(dict(sampler)) if given else sampler
         for name in source:
@@ -92,11 +96,13 @@ class VideoClips(ClipDataset):
             split=source.get('split'),
             num_videos=len(self.videos),
             left_out=len(found) - len(self.videos),
-            clips_per_video=clips_per_video,
+            num_clips=len(self),
         )
 
     def __len__(self) -> int:
         """Clips of an epoch."""
+        if self.clips_per_epoch is not None:
+            return self.clips_per_epoch
         return len(self.videos) * self.clips_per_video
 
     def video_names(self) -> list[str]:
@@ -135,7 +141,10 @@ class VideoClips(ClipDataset):
         self, key: ClipKey, attempt: int, rng: np.random.Generator
     ) -> dict[str, Any]:
         number, place = divmod(key.item, len(self.videos))
-        if attempt:
+        visit: int | None = key.epoch * self.clips_per_video + number
+        if self.clips_per_epoch is not None:
+            visit = None
+        if attempt or visit is None:
             place = int(rng.integers(len(self.videos)))
         video = self.videos[place]
         with open_clip_source(video.source(), **self.decode) as source:
@@ -145,7 +154,6 @@ class VideoClips(ClipDataset):
             least = self._least(source.fps)
             if total < least:
                 raise UnfitError(short_line(video.place, total, least))
-            visit = key.epoch * self.clips_per_video + number
             indices = self.sampler.draw(rng, total, source.fps, visit)
             frames = source.read(indices)
         return dict(frames=frames, video=video.name, frame_indices=indices)
@@ -154,6 +162,20 @@ class VideoClips(ClipDataset):
         return (
             f'Videos: {self._title()}. Copy them again, take other videos, or let the '
             'sampler take fewer frames.'
+        )
+
+
+def _check_clips(per_video: int, per_epoch: int | None) -> None:
+    if per_video < 1:
+        raise ValueError(f'clips_per_video is {per_video}; give at least 1.')
+    if per_epoch is None:
+        return
+    if per_epoch < 1:
+        raise ValueError(f'clips_per_epoch is {per_epoch}; give at least 1, or None.')
+    if per_video > 1:
+        raise ValueError(
+            f'clips_per_epoch={per_epoch} draws the video of every clip; leave out '
+            f'clips_per_video={per_video}.'
         )
 
 

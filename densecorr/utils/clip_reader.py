@@ -12,7 +12,7 @@ import numpy as np
 from densecorr.utils.file_clip import FileClip
 from densecorr.utils.images import check_reader, read_image
 from densecorr.utils.unreadable import UnreadableError
-from densecorr.utils.video_source import list_frames
+from densecorr.utils.video_source import frame_names
 
 
 class ClipSource(Protocol):
@@ -72,14 +72,15 @@ def open_clip_source(
     """
     check_reader(reader, min_short_side)
     if not isinstance(source, (str, Path)):
-        return FrameClip([Path(path) for path in source], reader, min_short_side)
+        return FrameClip(source, reader, min_short_side)
     path = Path(source)
     if not path.is_dir():
         return FileClip(path, threads)
     try:
-        frames = list_frames(path)
+        names = frame_names(path)
     except (OSError, ValueError) as error:
         raise UnreadableError(path, error) from error
+    frames = [f'{path}/{name}' for name in names]
     return FrameClip(frames, reader, min_short_side)
 
 
@@ -96,7 +97,7 @@ class FrameClip:
 
     def __init__(
         self,
-        frames: Sequence[Path],
+        frames: Sequence[str | Path],
         reader: str = 'opencv',
         min_short_side: int | None = None,
     ) -> None:
@@ -122,13 +123,13 @@ class FrameClip:
                 )
             if index in found:
                 continue
-            path = self.frames[index]
+            path = Path(self.frames[index])
             try:
                 frame = read_image(path, self._reader, self._min_short_side)
             except (OSError, ValueError) as error:
                 raise UnreadableError(path, error) from error
             found[index] = frame
-            first = self.frames[indices[0]]
+            first = Path(self.frames[indices[0]])
             _check_size(path, frame, first, found[indices[0]])
         return [found[index] for index in indices]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from densecorr.utils.list_files import (
     ListLine,
     read_frame_index,
-    read_image_list,
     read_lines,
 )
 from densecorr.utils.tree_listing import found_tree
-from densecorr.utils.video_source import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from densecorr.utils.video_source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, has_suffix
 
 _FILE = re.compile(rf'.*({"|".join(map(re.escape, sorted(VIDEO_SUFFIXES)))})', re.I)
 _COUNT = re.compile(r'(.*?\S)\s+(\d+)(\s+-?\d+)?')  # folder, frames, label
@@ -38,16 +39,16 @@ class TrainingVideo(NamedTuple):
     num_frames: int | None = None
     frames: str | None = None
 
-    def source(self) -> str | list[Path]:
+    def source(self) -> str | list[str]:
         """What :func:`densecorr.utils.clip_reader.open_clip_source` opens."""
         if self.frames is None:
             return self.place
-        return [Path(self.place, name) for name in self.frames.split('\n')]
+        return [f'{self.place}/{name}' for name in self.frames.split('\n')]
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file looks like an image by its name."""
-    return _is_kind(name, IMAGE_SUFFIXES)
+    return has_suffix(name, IMAGE_SUFFIXES)
 
 
 def walk_files(
@@ -126,23 +127,36 @@ def listed_training_videos(
     path = Path(path)
     if path.suffix.lower() == '.json':
         videos = [
-            TrainingVideo(name, name, len(frames), '\n'.join(frames))
-            for name, frames in read_frame_index(path).items()
+            _frame_list(name, frames) for name, frames in read_frame_index(path).items()
         ]
+    elif is_image_name(PurePosixPath(_first_field(path)).name):
+        videos = _image_videos(path)
     else:
-        lines = read_lines(path)
-        first = lines[0].fields[0]
-        videos = _image_videos(path) if is_image_name(first) else _line_videos(lines)
+        videos = _line_videos(read_lines(path))
     return _based(path, videos, bases)
 
 
+def _first_field(path: Path) -> str:
+    """Of the first line of a list; empty where there is none."""
+    if not path.is_file():
+        return ''
+    with path.open(encoding='utf-8-sig', errors='surrogateescape') as file:
+        return next((line.split()[0] for line in file if line.strip()), '')
+
+
 def _image_videos(path: Path) -> list[TrainingVideo]:
-    videos = []
-    for video in read_image_list(path):
-        names = [PurePosixPath(image).name for image in video.images]
-        folder = video.folder
-        videos.append(TrainingVideo(folder, folder, len(names), '\n'.join(names)))
-    return videos
+    """Videos of a list of images, which may be long: lines are not kept."""
+    with path.open(encoding='utf-8-sig', errors='surrogateescape') as file:
+        lines = (ListLine(path, number, text) for number, text in enumerate(file, 1))
+        images = (line.image(0).rpartition('/') for line in lines if line.text.strip())
+        return [
+            _frame_list(folder, [name for _, _, name in entries])
+            for folder, entries in groupby(images, key=itemgetter(0))
+        ]
+
+
+def _frame_list(folder: str, names: list[str]) -> TrainingVideo:
+    return TrainingVideo(folder, folder, len(names), '\n'.join(names))
 
 
 def _line_videos(lines: list[ListLine]) -> list[TrainingVideo]:
@@ -153,7 +167,7 @@ def _line_videos(lines: list[ListLine]) -> list[TrainingVideo]:
     counted = all(folders)
     videos = []
     for line, file, count in zip(lines, files, counts, strict=True):
-        if is_image_name(line.text):
+        if is_image_name(PurePosixPath(line.text).name):
             line.refuse('a folder or a video file is expected, this is an image.')
         if file or not counted or count is None:
             name = (file or line.text).rstrip('/')
@@ -199,11 +213,5 @@ def _based(
     ]
 
 
-def _is_kind(name: str, suffixes: frozenset[str]) -> bool:
-    """By suffix in any case; hidden files are of no kind."""
-    stem, dot, suffix = name.rpartition('.')
-    return bool(stem) and name[0] != '.' and f'{dot}{suffix}'.lower() in suffixes
-
-
 def _is_media(name: str) -> bool:
-    return is_image_name(name) or _is_kind(name, VIDEO_SUFFIXES)
+    return is_image_name(name) or has_suffix(name, VIDEO_SUFFIXES)

@@ -30,8 +30,18 @@ def frame_order(name: str) -> tuple:
 
 def is_frame(path: Path) -> bool:
     """Whether a path looks like an image: by suffix in any case, not hidden."""
-    hidden = path.name.startswith('.')
-    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+    return has_suffix(path.name, IMAGE_SUFFIXES)
+
+
+def has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file's name ends in one of ``suffixes`` in any case and is not hidden.
+
+    Args:
+        name: without folders.
+        suffixes: lower case with dot.
+    """
+    _, dot, suffix = name.rpartition('.')
+    return name[:1] != '.' and f'{dot}{suffix}'.lower() in suffixes
 
 
 def list_frames(
@@ -48,28 +58,39 @@ def list_frames(
         ValueError: it holds no image, or two images of one frame name.
     """
     folder = Path(folder)
+    return [folder / name for name in frame_names(folder, suffixes)]
+
+
+def frame_names(folder: str | Path, suffixes: Iterable[str] | None = None) -> list[str]:
+    """Names of the files of :func:`list_frames`, which is slower.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no image, or two images of one frame name.
+    """
+    folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f'There is no folder of frames {str(folder)!r}.')
     wanted = IMAGE_SUFFIXES if suffixes is None else frozenset(suffixes)
-    entries = list(folder.iterdir())
-    frames = [p for p in entries if is_frame(p) and p.suffix.lower() in wanted]
+    with os.scandir(folder) as entries:
+        held = [entry.name for entry in entries]
+    frames = [name for name in held if has_suffix(name, wanted)]
     if not frames:
-        held = sorted(p.name for p in entries if not p.name.startswith('.'))
-        content = f'only {held[:_SHOWN]}' if held else 'nothing'
+        shown = sorted(name for name in held if not name.startswith('.'))
+        content = f'only {shown[:_SHOWN]}' if shown else 'nothing'
         raise ValueError(
             f'{str(folder)!r} holds no frame, {content}. '
             f'Frames are files that end in {sorted(wanted)} (any case).'
         )
-    frames.sort(key=lambda path: frame_order(path.stem))
-    by_stem: dict[str, Path] = {}
-    for path in frames:
-        other = by_stem.setdefault(path.stem, path)
-        if other is not path:
-            raise ValueError(
-                f'{str(folder)!r} holds {other.name!r} and {path.name!r}: two files of '
-                'one frame name. Keep one format in the folder.'
-            )
-    return frames
+    stems = {name: name.rpartition('.')[0] for name in sorted(frames)}
+    by_stem = {stem: name for name, stem in stems.items()}
+    if len(by_stem) < len(frames):
+        one = next(name for name, stem in stems.items() if by_stem[stem] != name)
+        raise ValueError(
+            f'{str(folder)!r} holds {one!r} and {by_stem[stems[one]]!r}: two files of '
+            'one frame name. Keep one format in the folder.'
+        )
+    return sorted(frames, key=lambda name: frame_order(stems[name]))
 
 
 def find_videos(root: str | Path) -> dict[str, list[Path]]:

@@ -79,7 +79,7 @@ def test_a_sample_by_its_key(root):
     assert data.video_names() == ['deep/two', 'one', 'three.mp4']
     assert len(data) == 6
     assert data.metainfo == dict(
-        name='videos', split=None, num_videos=3, left_out=0, clips_per_video=2
+        name='videos', split=None, num_videos=3, left_out=0, num_clips=6
     )
     sample = data[ClipKey(3, 4)]
     rng = item_rng(7, 3, 4)
@@ -112,6 +112,20 @@ def test_clips_depend_on_seed_epoch_and_item(root):
         for item in (0, 1)
     ]
     assert len(set(made)) == 8
+
+
+def test_epochs_of_a_fixed_number_of_clips(root):
+    data = VideoClips(Window(), root=str(root), clips_per_epoch=30)
+    assert len(data) == data.metainfo['num_clips'] == 30
+    names = [data[item]['video'] for item in range(30)]
+    assert {names.count(name) for name in data.video_names()} <= set(range(4, 18))
+    assert names[:3] != names[3:6]
+    assert names != [data[ClipKey(1, item)]['video'] for item in range(30)]
+    assert data.sampler.asked[0][2] is None  # no number of visits
+    with pytest.raises(ValueError, match='clips_per_epoch is 0; give at least 1'):
+        VideoClips(Window(), root=str(root), clips_per_epoch=0)
+    with pytest.raises(ValueError, match='leave out clips_per_video=2'):
+        VideoClips(Window(), root=str(root), clips_per_epoch=5, clips_per_video=2)
 
 
 def test_any_number_of_workers_gives_the_same_clips(root):
