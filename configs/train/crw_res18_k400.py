@@ -53,4 +53,4 @@ default_hooks = dict(
         ],
     )
 )
-validation = None  # or dict(tasks=['davis'], interval=1, best='davis/J&F-Mean')
+# To validate: validation = dict(tasks=['davis'], best='davis/J&F-Mean')

@@ -29,4 +29,4 @@ default_hooks = dict(
         values=[dict(target='lr', schedule=dict(type='cosine'))],
     )
 )
-validation = None  # or dict(tasks=['spriteworld'], interval=200, unit='iter')
+validation = dict(tasks=['spriteworld'], interval=300, unit='iter')
