@@ -109,6 +109,14 @@ def test_wrong_lists_are_named(tmp_path):
     path = write(tmp_path / 'l.txt', 'a', 'b/0.jpg')
     with pytest.raises(ValueError, match=r'l\.txt, line 2: a folder or a video'):
         listed_training_videos(path, [tmp_path])
+    path = write(tmp_path / 'l.txt', 'b/0.jpg', '', 'b/1.txt')
+    with pytest.raises(ValueError, match=r'l\.txt, line 3: field 1 should be the path'):
+        listed_training_videos(path, [tmp_path])
+    path = write(tmp_path / 'l.txt')
+    with pytest.raises(ValueError, match=r'l\.txt is empty'):
+        listed_training_videos(path, [tmp_path])
+    with pytest.raises(FileNotFoundError, match='There is no list file'):
+        listed_training_videos(tmp_path / 'none.txt', [tmp_path])
     path = write(tmp_path / 'l.txt', 'gone 3')
     with pytest.raises(
         FileNotFoundError,

@@ -146,13 +146,23 @@ def _first_field(path: Path) -> str:
 
 def _image_videos(path: Path) -> list[TrainingVideo]:
     """Videos of a list of images, which may be long: lines are not kept."""
+    return [
+        _frame_list(folder, [name for _, name in entries])
+        for folder, entries in groupby(_images(path), key=itemgetter(0))
+    ]
+
+
+def _images(path: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of the image of every line that is not empty."""
     with path.open(encoding='utf-8-sig', errors='surrogateescape') as file:
-        lines = (ListLine(path, number, text) for number, text in enumerate(file, 1))
-        images = (line.image(0).rpartition('/') for line in lines if line.text.strip())
-        return [
-            _frame_list(folder, [name for _, _, name in entries])
-            for folder, entries in groupby(images, key=itemgetter(0))
-        ]
+        for number, text in enumerate(file, 1):
+            field = text.split(None, 1)[:1]
+            if not field:
+                continue
+            folder, _, name = field[0].lstrip('/').rpartition('/')
+            if not is_image_name(name):
+                ListLine(path, number, text.strip()).image(0)  # says what is wrong
+            yield folder, name
 
 
 def _frame_list(folder: str, names: list[str]) -> TrainingVideo:
