@@ -235,7 +235,7 @@ def resolve(
         cfg.protocol = PROTOCOLS.build(cfg.protocol.to_dict())
     if task is None:
         return apply_options(cfg, options)
-    cfg = apply_task(cfg, task)
+    cfg = apply_task(apply_options(cfg, _of_tasks(options)), task)
     part = protocol_part(cfg) if 'protocol' in cfg else {}
     if part.get('metric'):
         if not cfg.test_evaluator:
@@ -248,6 +248,12 @@ def resolve(
     if reader is not None:
         cfg.test_dataset.reader = reader
     return cfg
+
+
+def _of_tasks(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Options that change ``task_<name>``, which is copied when it is applied."""
+    given = (options or {}).items()
+    return {k: v for k, v in given if k.removeprefix(_NEW).startswith(_TASK)}
 
 
 def _with_data(cfg: Config, data: Mapping[str, Any]) -> Config:

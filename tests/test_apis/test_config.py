@@ -118,6 +118,15 @@ def test_new_option_is_added_when_it_says_so(cfg):
     assert apply_options(cfg, {'new:model.chunk': 4}).model.chunk == 4
 
 
+def test_options_of_a_task_reach_what_it_is_laid_over(folder):
+    path = folder / 'test/res18.py'
+    options = {'task_davis.test_dataset.year': 2016, 'new:task_vip.note': 'x'}
+    assert resolve(path, 'davis', options=options).test_dataset.year == 2016
+    assert resolve(path, 'davis').test_dataset.year == 2017
+    later = {**options, 'test_dataset.year': 2018}
+    assert resolve(path, 'davis', options=later).test_dataset.year == 2018
+
+
 def test_tracker_config_takes_the_protocol_of_the_task(cfg):
     tracker = tracker_config(apply_task(cfg, 'davis'))
     assert tracker == dict(
