@@ -49,11 +49,12 @@ class NoiseClips:
 class Edges(nn.Module):
     """A backbone of one convolution, batch-normalised where asked for."""
 
-    any_size, stride, channels = True, 1, [8]
+    any_size, channels = False, [8]
 
-    def __init__(self, norm=True, dropout=0.0, stages=1):
+    def __init__(self, norm=True, dropout=0.0, stages=1, stride=1):
         super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.stride = stride
+        self.conv = nn.Conv2d(3, 8, 2 * stride + 1, stride, stride)
         self.norm = nn.BatchNorm2d(8) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.spare = nn.Linear(2, 2) if stages > 1 else None
@@ -78,7 +79,8 @@ class SeeEdges(BaseMethod):
         feats = self.backbone((frames + self.noise * noise).flatten(0, 1))[0]
         target = torch.zeros(SIDE, device=frames.device)
         target[SIDE // 2 :] = 1
-        logits = self.head(feats)[:, 0]  # (b * t, H, W)
+        logits = self.head(feats)  # (b * t, 1, h, w)
+        logits = nn.functional.interpolate(logits, SIDE)[:, 0]  # (b * t, H, W)
         loss = nn.functional.binary_cross_entropy_with_logits(
             logits, target.expand_as(logits)
         )

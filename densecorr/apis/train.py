@@ -261,7 +261,7 @@ def build_method(cfg: Config, processes: Processes) -> BaseMethod:
         )
     leave_out(model, cfg.get('unused_parameters') or [])
     if cfg.get('sync_bn') and processes.world_size > 1:
-        convert_sync_batch_norm(model)
+        convert_sync_batch_norm(model, processes.device)
     model.to(processes.device)
     checkpoint_activations(model, cfg.get('activation_checkpointing') or [])
     compile_if_asked(model, cfg.get('compile'))

@@ -1,7 +1,6 @@
 """Running: process groups, training and test loops, fingerprints and result folders."""
 
-from densecorr.engine import hooks
-from densecorr.engine.plain_checkpoint import PlainCheckpointHook
+from densecorr.engine import hooks, optim
 from densecorr.engine.test_loop import VideoTestLoop
 from densecorr.engine.train_checkpoint import TrainCheckpointHook
 from densecorr.engine.train_loop import ClipTrainLoop
@@ -10,10 +9,10 @@ from densecorr.engine.validation_hook import ValidationHook
 
 __all__ = [
     'ClipTrainLoop',
-    'PlainCheckpointHook',
     'TrainCheckpointHook',
     'TrainRunner',
     'ValidationHook',
     'VideoTestLoop',
     'hooks',
+    'optim',
 ]
