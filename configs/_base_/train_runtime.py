@@ -9,3 +9,7 @@ visualizer = dict(
     type='Visualizer',
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
 )
+# Memory, speed and several processes: see docs/precision.md.
+sync_bn = False
+activation_checkpointing = []  # names of modules, such as 'backbone.layer1'
+compile = False
