@@ -12,7 +12,7 @@ from densecorr.registry import TRANSFORMS
 from densecorr.structures import ClipKey
 from densecorr.utils.images import check_reader
 from densecorr.utils.randomness import draw_seed, item_rng
-from densecorr.utils.replaced_clips import problem_line
+from densecorr.utils.replaced_clips import TooManyCorruptError, problem_line
 from densecorr.utils.suggest import suggest
 from densecorr.utils.unreadable import UnreadableError
 
@@ -93,7 +93,7 @@ class ClipDataset(ABC):
 
         Raises:
             IndexError: there is no such item.
-            RuntimeError: many draws in a row cannot be read.
+            TooManyCorruptError: many draws in a row cannot be read.
         """
         key = ClipKey(0, int(key)) if not isinstance(key, tuple) else ClipKey(*key)
         if not 0 <= key.item < len(self):
@@ -126,7 +126,7 @@ class ClipDataset(ABC):
                     replaced=tuple(problems),
                 )
         shown = '\n  '.join(dict.fromkeys(problems[-_SHOWN:]))
-        raise RuntimeError(
+        raise TooManyCorruptError(
             f'{_ATTEMPTS} draws in a row for item {key.item} cannot be used, the last '
             f'ones:\n  {shown}\n{self._remedy()}'
         )

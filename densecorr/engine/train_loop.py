@@ -39,6 +39,8 @@ class ClipTrainLoop(BaseLoop):
         dataloader: see :func:`densecorr.engine.train_loader.build_loader`.
         max_epochs: epochs to train for, or
         max_iters: iterations to train for; one of both.
+        max_corrupt: share of the clips of this process that may stand for unreadable
+            ones, see :class:`ReplacedClips`.
 
     Attributes:
         iters_per_epoch: iterations of an epoch.
@@ -47,6 +49,7 @@ class ClipTrainLoop(BaseLoop):
 
     Raises:
         ValueError: not one of both lengths is given, or it is not positive.
+        TooManyCorruptError: (while training) more clips than that are unreadable.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class ClipTrainLoop(BaseLoop):
         dataloader: Mapping[str, Any],
         max_epochs: int | None = None,
         max_iters: int | None = None,
+        max_corrupt: float = 0.01,
     ) -> None:
         length = max_epochs if max_iters is None else max_iters
         if (max_epochs is None) == (max_iters is None) or (length or 0) < 1:
@@ -74,7 +78,7 @@ class ClipTrainLoop(BaseLoop):
         self._max_epochs = -(-self._max_iters // self.iters_per_epoch)
         self._iter = 0
         self.data_time = self.step_time = 0.0
-        self.replaced_clips = ReplacedClips()
+        self.replaced_clips = ReplacedClips(max_corrupt)
 
     @property
     def iter(self) -> int:

@@ -50,6 +50,9 @@ class TrainRunner(Runner):
             if hook is not None:
                 self.register_hook(hook)
 
+    def dump_config(self) -> None:
+        """Nothing: the whole config is written once, as ``config.py``."""
+
     def load_or_resume(self) -> None:
         """Restore the checkpoint that training goes on from, if there is one.
 

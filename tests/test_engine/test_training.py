@@ -11,6 +11,7 @@ from densecorr.engine.train_checkpoint import LAST, newest_checkpoint
 from densecorr.engine.train_loader import ClipBatches
 from densecorr.models.methods.base import NonFiniteLossError
 from densecorr.structures import ClipKey
+from densecorr.utils.replaced_clips import TooManyCorruptError
 from tests.training_toys import write_config
 
 
@@ -321,3 +322,16 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert newest_checkpoint(tmp_path / 'run')[1]['meta']['iter'] == 3
     assert run(tmp_path, resume='auto')['iterations'] == 6
+
+
+def test_too_many_unreadable_clips_stop_the_run(tmp_path):
+    dataset = dict(type='NoiseClips', num_clips=16, corrupt=True)
+    loader = dict(batch_size=4, num_workers=0, dataset=dataset)
+    length = dict(max_iters=60)
+    with pytest.raises(TooManyCorruptError, match='200 of 200 clips could not be read'):
+        run(tmp_path, train_dataloader=loader, train_cfg=length)
+    length = dict(max_iters=60, max_corrupt=1.0)
+    done = run(tmp_path, resume='auto', train_dataloader=loader, train_cfg=length)
+    assert done['iterations'] == 60
+    content = torch.load(done['checkpoint'], weights_only=True)
+    assert content['replaced_clips']['drawn'] == 240
