@@ -1,5 +1,6 @@
 """Training in several processes, on two machines, and killed at any moment."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -69,16 +70,20 @@ def weights(folder):
 
 
 def test_two_processes_equal_one_of_twice_the_batch(tmp_path):
-    train(
-        write_config(tmp_path, **fields(4)), tmp_path / 'one', device='cpu', threads=1
-    )
-    config = write_config(tmp_path, **fields(2))
+    log = dict(type='OutputsHook', path=str(tmp_path / 'one.log'))
+    config = write_config(tmp_path, **fields(4), custom_hooks=[log])
+    train(config, tmp_path / 'one', device='cpu', threads=1)
+    log = {**log, 'path': str(tmp_path / 'two.log')}
+    config = write_config(tmp_path, **fields(2), custom_hooks=[log])
     text = finish(start(config, tmp_path / 'two', 2))
     assert 'world size 2: rank 0' in text
     one, two = weights(tmp_path / 'one'), weights(tmp_path / 'two')
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], rtol=0, atol=1e-6, msg=name)
+    logs = [(tmp_path / f'{n}.log').read_text().splitlines() for n in ('one', 'two')]
+    for first, second in zip(*(map(json.loads, log) for log in logs), strict=True):
+        assert first['loss'] == pytest.approx(second['loss'], abs=1e-5)
 
 
 def test_two_machines_train_together(tmp_path):

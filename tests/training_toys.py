@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from torch import nn
 
@@ -110,6 +111,7 @@ class OutputsHook(Hook):
     def __init__(self, path):
         self.path = Path(path)
 
+    @master_only
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         with self.path.open('a') as handle:
             handle.write(json.dumps({k: float(v) for k, v in outputs.items()}) + '\n')

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
@@ -145,7 +145,7 @@ class ClipTrainLoop(BaseLoop):
         loaded = time.perf_counter()
         runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=parts[0])
         found = [self._step(number, part) for number, part in enumerate(parts)]
-        outputs = _mean_outputs(found)
+        outputs = _mean_over_ranks(_mean_outputs(found))
         if runner.optim_wrapper.clip_grad_kwargs:
             name = runner.optim_wrapper.grad_name
             scalar = runner.message_hub.get_scalar(f'train/{name}')
@@ -195,6 +195,15 @@ class ClipTrainLoop(BaseLoop):
     def _model(self) -> Any:
         model = self.runner.model
         return model.module if is_model_wrapper(model) else model
+
+
+def _mean_over_ranks(outputs: Outputs) -> Outputs:
+    """Outputs averaged over processes, whose parts of a batch have one size."""
+    if get_world_size() == 1:
+        return outputs
+    values = torch.stack([value.float() for value in outputs.values()])
+    all_reduce(values, 'mean')
+    return dict(zip(outputs, values, strict=True))
 
 
 def _mean_outputs(found: list[Outputs]) -> Outputs:
