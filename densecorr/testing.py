@@ -14,7 +14,7 @@ _CONTEXT = 2  # frames
 _FRAMES = 3  # of a video
 _CLIP = 4  # frames of a training clip
 _GAP = 2  # frames between two of its frames
-_BATCH = 2  # clips
+_BATCH = 2  # clips, also of generated videos to evaluate
 _ITERS = 2
 _PATCH = 32  # pixels, of a grid of patches
 _VIDEOS = 4  # generated
@@ -70,6 +70,8 @@ def _small(size: tuple[int, int]) -> tuple[int, int]:
 
 def _shrink_dataset(dataset: Any) -> None:
     dataset.max_frames = _FRAMES
+    if 'num_clips' in dataset:
+        dataset.num_clips = _BATCH
 
 
 def _shrink_training(cfg: Config) -> None:

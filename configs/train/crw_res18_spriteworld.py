@@ -29,4 +29,6 @@ default_hooks = dict(
         values=[dict(target='lr', schedule=dict(type='cosine'))],
     )
 )
-validation = dict(tasks=['spriteworld'], interval=300, unit='iter')
+validation = dict(
+    tasks=['spriteworld'], interval=300, unit='iter', best='spriteworld/J&F-Mean'
+)
