@@ -18,7 +18,7 @@ from densecorr.utils.frame_table import (
 )
 from densecorr.utils.images import turn_upright
 from densecorr.utils.unreadable import UnreadableError
-from densecorr.utils.video_file import VideoFile, display_orientation
+from densecorr.utils.video_file import RGBConverter, VideoFile, display_orientation
 
 _TABLES = 256  # files whose tables a process keeps
 _SKIPS = frozenset(('h264',))  # decoders that say for sure which frames none refers to
@@ -51,6 +51,7 @@ class FileClip:
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path, self._threads = Path(path), threads
         self._container: Any = None
+        self._converter = RGBConverter()
         self._orientation: int | None = None
         self._open()
         table = self._find_table()
@@ -188,7 +189,7 @@ class FileClip:
         if self._orientation is None:
             # asked of one frame alone: a frame that was asked is freed late
             self._orientation = display_orientation(frame)
-        return turn_upright(frame.to_ndarray(format='rgb24'), self._orientation)
+        return turn_upright(self._converter(frame), self._orientation)
 
     def _open(self) -> None:
         self.close()

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 from mmengine.logging import print_log
 
 from densecorr.utils.images import turn_upright
@@ -58,6 +59,7 @@ class VideoFile:
         if not self.path.is_file():
             raise FileNotFoundError(f'There is no video file {str(self.path)!r}.')
         self._frames: Iterator[Any] = iter(())
+        self._converter = RGBConverter()
         self._next, self._damaged = 0, 0
         stamps: list[float | None] = []
         for frame in self._decode():
@@ -124,7 +126,7 @@ class VideoFile:
 
     def _upright(self, frame: Any) -> np.ndarray:
         """``(H, W, 3)`` uint8 RGB of a decoded frame."""
-        return turn_upright(frame.to_ndarray(format='rgb24'), self._orientation)
+        return turn_upright(self._converter(frame), self._orientation)
 
     def _decode(self) -> Iterator[Any]:
         """Frames in the order in which they are shown; damaged packets are skipped."""
@@ -182,6 +184,23 @@ class VideoFile:
             'convert it, for example: '
             f'ffmpeg -i {self.path.name!r} -c:v libx264 -pix_fmt yuv420p converted.mp4'
         )
+
+
+class RGBConverter:
+    """Decoded frames of one video to ``(H, W, 3)`` uint8 RGB, in the calling thread.
+
+    A frame that is converted by itself sets up a converter with threads of its own:
+    slower than to convert, and where such a frame waits to be freed while a process
+    forks, the child waits for threads that it has not got.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        """The pixels of a frame, as they are stored."""
+        rgb = self._reformatter.reformat(frame, format='rgb24', threads=1)
+        return rgb.to_ndarray()
 
 
 def display_orientation(frame: Any) -> int:
