@@ -83,6 +83,22 @@ def test_every_config_has_an_entry(zoo):
     assert {Path(entry.config).name for entry in zoo.entries} == configs
 
 
+def test_every_training_has_an_entry_that_fits(zoo):
+    configs = {path.name for path in (ROOT / 'configs/train').glob('*.py')}
+    assert {Path(training.config).name for training in zoo.trainings} == configs
+    assert len(zoo.trainings) == len(configs)
+    for training in zoo.trainings:
+        cfg = Config.fromfile(str(ROOT / training.config))
+        assert cfg.model.type == training.method
+        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+        assert training.clips == cfg.train_dataloader.batch_size * counts
+        lengths = {f'{n} {k[4:]}' for k, n in cfg.train_cfg.items() if k[:4] == 'max_'}
+        assert training.length.replace('iterations', 'iters') in lengths
+        for result in training.results:
+            assert result.task in task_names(cfg)
+            assert result.protocol == cfg.protocol.name
+
+
 def test_published_numbers(zoo):
     found = {}
     for entry in zoo.entries:
@@ -219,7 +235,11 @@ def changed(*keys, value):
             changed('entries', 0, 'weights', 'checksum', value='af541[...]d09b3'),
             r"checksum 'af541\[...\]d09b3' has not the form md5:",
         ),
-        (changed('models', value=[]), 'should have the keys datasets and entries'),
+        (
+            changed('trainings', 0, 'data', value=['ucf']),
+            r"training 'configs/train/crw_res18_k400.py': data \['ucf'\] are not",
+        ),
+        (changed('models', value=[]), 'the keys datasets, entries, trainings'),
     ],
 )
 def test_wrong_metafile_is_refused(tmp_path, change, text):

@@ -22,6 +22,7 @@ from densecorr.utils.suggest import suggest
 METAFILE = 'metafile.yml'
 ZOO = 'zoo'
 _PREFIX = f'{ZOO}:'
+_PARTS = ('datasets', 'entries', 'trainings')
 _ORIGIN = 'from'  # of a fact in the file, a word that Python keeps for itself
 _CHECKSUM = re.compile(
     r'(?P<kind>md5|sha1|sha256):(?P<start>[0-9a-f]+)(\.\.\.(?P<end>[0-9a-f]*))?'
@@ -101,16 +102,47 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A config to train with, and what came of it.
+
+    Attributes:
+        config: as users write it, ``configs/train/...``.
+        method: name of its class.
+        paper: authors, venue and year.
+        address: of the paper.
+        backbone: in words.
+        data: names of the data that it trains on.
+        clips: of an iteration over all processes.
+        length: ``'25 epochs'`` or ``'600 iterations'``.
+        results: of the trained weights.
+        note: what else is to be known.
+    """
+
+    config: str
+    method: str
+    paper: str
+    address: str
+    backbone: str
+    data: tuple[str, ...]
+    clips: int
+    length: str
+    results: tuple[Result, ...]
+    note: str = ''
+
+
+@dataclass(frozen=True)
 class Zoo:
     """The metafile.
 
     Attributes:
         datasets: name of training data to its ``title`` and ``licence``.
         entries: in the order of the file; the first of a config is its ``zoo``.
+        trainings: in the order of the file.
     """
 
     datasets: dict[str, dict[str, str]]
     entries: tuple[Entry, ...]
+    trainings: tuple[Training, ...]
 
     def named(self, name: str) -> Entry:
         """The entry of a name.
@@ -139,22 +171,24 @@ def read_zoo(path: str | Path | None = None) -> Zoo:
     """
     path = Path(path) if path else config_root() / METAFILE
     raw = load(str(path))
-    if not isinstance(raw, dict) or set(raw) != {'datasets', 'entries'}:
-        raise ValueError(f'{path} should have the keys datasets and entries.')
+    if not isinstance(raw, dict) or set(raw) != {*_PARTS}:
+        raise ValueError(f'{path} should have the keys {", ".join(_PARTS)}.')
     entries: list[Entry] = []
     for number, item in enumerate(raw['entries']):
         where = f'{path.name}, entry {item.get("name", number)!r}'
         entry = _read_entry(item, where)
         if entry.name in [other.name for other in entries]:
             raise ValueError(f'{where} comes twice. Give one of them another name.')
-        unknown = sorted(set(entry.data) - set(raw['datasets']))
-        if unknown:
-            raise ValueError(
-                f'{where}: data {unknown} are not among the datasets of the file, '
-                f'which are {sorted(raw["datasets"])}.'
-            )
+        _check_data(entry.data, raw['datasets'], where)
         entries.append(entry)
-    return Zoo(raw['datasets'], tuple(entries))
+    trainings = []
+    for number, item in enumerate(raw['trainings']):
+        where = f'{path.name}, training {item.get("config", number)!r}'
+        given = {**item, 'results': _read_results(item, where)}
+        given['data'] = tuple(item.get('data', ()))
+        _check_data(given['data'], raw['datasets'], where)
+        trainings.append(_build(Training, given, where))
+    return Zoo(raw['datasets'], tuple(entries), tuple(trainings))
 
 
 def is_zoo(checkpoint: str | Path | None) -> bool:
@@ -278,7 +312,17 @@ def _parse(checksum: str) -> Mapping[str, str]:
     return found.groupdict()
 
 
-def _read_entry(raw: Mapping[str, Any], where: str) -> Entry:
+def _check_data(data: tuple[str, ...], datasets: Mapping[str, Any], where: str) -> None:
+    """Raise where data are not among the datasets of the file."""
+    unknown = sorted(set(data) - set(datasets))
+    if unknown:
+        raise ValueError(
+            f'{where}: data {unknown} are not among the datasets of the file, '
+            f'which are {sorted(datasets)}.'
+        )
+
+
+def _read_results(raw: Mapping[str, Any], where: str) -> tuple[Result, ...]:
     results = []
     for item in raw.get('results', ()):
         result = _build(Result, item, f'{where}, a result')
@@ -292,10 +336,15 @@ def _read_entry(raw: Mapping[str, Any], where: str) -> Entry:
             if score is not None and not 0 <= score <= 1:
                 raise ValueError(f'{where}: {score} should be a fraction in [0, 1].')
         results.append(result)
+    return tuple(results)
+
+
+def _read_entry(raw: Mapping[str, Any], where: str) -> Entry:
+    results = _read_results(raw, where)
     weights = _build(Weights, raw.get('weights', {}), f'{where}, its weights')
     if weights.checksum is not None:
         _parse(weights.checksum)
-    given = {**raw, 'weights': weights, 'results': tuple(results)}
+    given = {**raw, 'weights': weights, 'results': results}
     return _build(Entry, {**given, 'data': tuple(raw.get('data', ()))}, where)
 
 

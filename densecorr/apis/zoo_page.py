@@ -54,6 +54,29 @@ def weights_table(zoo: Zoo) -> str:
     return _table([*head, 'Source of the address'], rows)
 
 
+def trainings_table(zoo: Zoo) -> str:
+    """Configs to train with, a row each."""
+    rows = []
+    for training in zoo.trainings:
+        results = training.results
+        tasks = dict.fromkeys(f'{r.task}, `{r.protocol}`' for r in results)
+        rows.append(
+            [
+                f'`{Path(training.config).name}`',
+                f'[{training.method}]({training.address})',
+                training.backbone,
+                ', '.join(zoo.datasets[name]['title'] for name in training.data),
+                f'{training.clips} clips, {training.length}',
+                '; '.join(tasks),
+                _numbers(results, 'paper'),
+                _numbers(results, 'measured'),
+                '; '.join(filter(None, [_sources(results), training.note])),
+            ]
+        )
+    head = ['Config', 'Method', 'Backbone', 'Data', 'Batch, length', 'Task, protocol']
+    return _table([*head, 'Published', 'Trained here', 'Source, note'], rows)
+
+
 def data_table(zoo: Zoo) -> str:
     """Licences of the data that the weights were trained on."""
     rows = [[facts['title'], facts['licence']] for facts in zoo.datasets.values()]
@@ -70,7 +93,10 @@ def update_page(path: str | Path, zoo: Zoo | None = None) -> str:
     path = Path(path)
     text = path.read_text('utf-8')
     tables = dict(
-        results=results_table(zoo), weights=weights_table(zoo), data=data_table(zoo)
+        results=results_table(zoo),
+        weights=weights_table(zoo),
+        trainings=trainings_table(zoo),
+        data=data_table(zoo),
     )
     for name, table in tables.items():
         mark = _MARKED.format(name=name)
