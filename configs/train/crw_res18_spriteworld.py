@@ -11,14 +11,14 @@ _base_ = [
 ]
 model = dict(
     type='CRW',
-    head=dict(type='ProjectionHead', depth=1),
+    head=dict(type='ProjectionHead', depth=0),
     loss=dict(type='RandomWalkLoss', temperature=0.07),
     edge_dropout=0.1,
 )
 unused_parameters = ['backbone.layer4.*']  # layer3 is trained and evaluated
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=1e-3),
+    optimizer=dict(type='Adam', lr=1e-4),
     clip_grad=None,
     accumulative_counts=1,
 )

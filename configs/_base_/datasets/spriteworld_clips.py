@@ -1,26 +1,25 @@
-# Generated clips: patches of four frames, a node each.
+# Generated clips: 5 x 5 patches of three frames.
 _train_presets = [
     'single', 'occlusion', 'articulated', 'late', 'vanishing', 'fast', 'light', 'mixed'
 ]  # fmt: skip
 train_dataloader = dict(
-    batch_size=2,  # of each process
+    batch_size=4,  # of each process
     num_workers=1,
     dataset=dict(
         type='SpriteWorldClips',
         worlds=dict(preset=_train_presets, num_clips=64, num_frames=12, seed=10000),
-        sampler=dict(type='GapSampler', num_frames=4, gap=2),
+        sampler=dict(type='GapSampler', num_frames=3, gap=1),
         clips_per_video=2,
         seed=0,
         pipeline=[
-            dict(type='ClipRandomCrop', size=128),
+            dict(type='ClipRandomCrop', size=176),
+            dict(type='ClipRandomCrop', size=160, per_frame=True),
             dict(
-                type='ClipRandomResizedCrop',
-                size=112,
-                area=(0.7, 0.95),
-                ratio=(0.7, 1.3),
-                per_frame=True,
+                type='PatchGrid',
+                patch_size=48,
+                stride=28,
+                jitter=dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05),
             ),
-            dict(type='PatchGrid', patch_size=32, stride=16),
             dict(type='PackClip'),
         ],
     ),
