@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from densecorr import cli
 from densecorr.apis.config import protocol_part, resolve
+from densecorr.apis.train import train_config
 from densecorr.apis.zoo import read_zoo
 from densecorr.datasets.toy.layouts.write import write_layout
 from densecorr.propagation.propagator import Limits
 from densecorr.propagation.protocol import Protocol
-from densecorr.registry import MODELS
+from densecorr.registry import MODELS, TASK_UTILS
+from densecorr.testing import shrink
 
 from .test_datasets.hand_clip import HandClip
 
@@ -26,12 +28,16 @@ VIDEOS = ('bike-packing', 'blackswan', 'bmx-trees', 'camel', 'soapbox')
 PROGRAMS = {
     *('setup_env.sh', 'check_data.py', 'prepare_data.py', 'score.py', 'test.py'),
     *('convert_checkpoint.py', 'dist_test.sh', 'slurm_test.sh'),
+    *('dist_train.sh', 'train.py'),
 }
 MODEL_TYPES = {
     *('imagenet18', 'imagenet50', 'simsiam', 'mocov2', 'dino_r50', 'vfs', 'crw'),
     *('vitb16', 'dino_vits16', 'dino_vits8', 'vits16', 'vits8'),
 }
 CHANGE = re.compile(r'(new:)?(protocol|model|limits)\.[\w.]+=\S+')
+TRAINED = re.compile(
+    r'(new:)?(train_\w+|optim_wrapper|init|model\.(\w+_dropout|loss|head))\.?[\w.]*=\S+'
+)
 # sub-commands of prepare_data.py that need a network, or data that no toy has
 NEED_MORE = {'davis', 'jhmdb-frames', 'mose', 'visor'}
 
@@ -170,6 +176,59 @@ def test_preparing(command, run):
     assert Path(out).exists()
 
 
+TRAININGS = of_program('train.py', 'dist_train.sh')
+
+
+@pytest.fixture
+def trainable(place):
+    """The folder with toy configs under the names of the page, and Kinetics-400."""
+    for path in (ROOT / 'configs/train').glob('*_k400*.py'):
+        toy = place / 'configs/train' / path.name
+        toy.parent.mkdir(parents=True, exist_ok=True)
+        shrink(Config.fromfile(str(path))).dump(toy)
+    if not (place / 'data/kinetics400').exists():
+        clips = [HandClip(name, (80, 96)) for name in ('dog', 'camel')]
+        write_layout('video', clips, place / 'data/kinetics400/train')
+        for path in (place / 'data/kinetics400').rglob('*.png'):
+            path.unlink()  # first labels
+    return place
+
+
+@pytest.mark.parametrize('command', TRAININGS)
+def test_training(command, trainable, run):
+    # batches of the page would be many patches for a test
+    words = [re.sub(r'(batch_size)=\d+', r'\1=2', w) for w in arguments_of(command)]
+    code, printed = run('train', *words, '--device', 'cpu', '--threads', '1')
+    assert code == 0, printed.err
+    assert re.search(r'2 iterations, last: work_dirs/\S+/iter_2\.pth\n', printed.out)
+
+
+def trainings():
+    """Words for each code that changes fields of a training config."""
+    found = []
+    for _, _, here in ROWS:
+        for code in codes(here):
+            words = code.removeprefix('--cfg-options ').split()
+            if all(TRAINED.fullmatch(word) for word in words):
+                found.append(tuple(words))
+    return found
+
+
+@pytest.mark.parametrize('words', trainings())
+def test_change_of_a_training(words):
+    pairs = (word.split('=', 1) for word in words)
+    options = {key: DictAction._parse_iterable(value) for key, value in pairs}
+    cfg = train_config('configs/train/crw_res18_k400.py', options)
+    for key, value in options.items():
+        node = cfg.to_dict()
+        for part in key.removeprefix('new:').split('.'):
+            node = node[part]
+        assert node == value
+    with torch.device('meta'):
+        MODELS.build(cfg.model)
+    assert TASK_UTILS.build(cfg.train_dataloader.dataset.sampler).num_frames == 4
+
+
 def vfs_name(key):
     """Name of a ResNet's tensor in a training checkpoint of VFS."""
     key = re.sub(r'(^|\.)conv(\d)\.', r'\1conv\2.conv.', key)
@@ -200,7 +259,9 @@ def changes():
     for heading, _, here in ROWS:
         for code in codes(here):
             words = code.removeprefix('--cfg-options ').split()
-            if all(CHANGE.fullmatch(word) for word in words):
+            if not any(TRAINED.fullmatch(word) for word in words) and all(
+                CHANGE.fullmatch(word) for word in words
+            ):
                 found.append((heading, tuple(words)))
     return list(dict.fromkeys(found))
 
@@ -232,3 +293,5 @@ def test_change_of_the_config(heading, words):
 
 def test_options_were_found():
     assert len(changes()) > 30
+    assert len(trainings()) >= 7
+    assert len(TRAININGS) >= 5
