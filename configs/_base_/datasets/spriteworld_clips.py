@@ -1,4 +1,4 @@
-# Generated clips: 5 x 5 patches of three frames.
+# Generated clips: 8 x 8 patches of three frames.
 _train_presets = [
     'single', 'occlusion', 'articulated', 'late', 'vanishing', 'fast', 'light', 'mixed'
 ]  # fmt: skip
@@ -12,12 +12,12 @@ train_dataloader = dict(
         clips_per_video=2,
         seed=0,
         pipeline=[
-            dict(type='ClipRandomCrop', size=176),
-            dict(type='ClipRandomCrop', size=160, per_frame=True),
+            dict(type='ClipRandomCrop', size=152),
+            dict(type='ClipRandomCrop', size=136, per_frame=True),
             dict(
                 type='PatchGrid',
-                patch_size=48,
-                stride=28,
+                patch_size=24,
+                stride=16,
                 jitter=dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05),
             ),
             dict(type='PackClip'),
