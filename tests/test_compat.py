@@ -2,6 +2,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import textwrap
 
 import cv2
 import numpy as np
@@ -185,3 +186,32 @@ def test_waiting_threads_sleep_unless_the_user_chose(monkeypatch, before, after)
     found = tuple(os.environ.get(n) for n in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'))
     monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
     assert found == after
+
+
+def test_memory_of_large_arrays_is_kept_where_the_allocator_can(monkeypatch):
+    """In a child: the setting stays for the life of a process."""
+    code = """
+        import resource, numpy as np
+        from densecorr.compat import keep_freed_memory
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(50):
+                arrays = [np.empty(2_000_000, np.uint8) for _ in range(4)]
+                for array in arrays:
+                    array.fill(1)
+                del array, arrays
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        faults()
+        before, set_, after = faults(), keep_freed_memory(), (faults(), faults())
+        print(set_, before, after[1])
+    """
+    done = run(textwrap.dedent(code))
+    known, before, after = done.stdout.split()
+    if known == 'True':
+        assert int(after) < 0.1 * max(int(before), 1000)
+
+    def without(name):
+        raise OSError('no library')
+
+    monkeypatch.setattr(compat.ctypes, 'CDLL', without)
+    assert compat.keep_freed_memory() is False

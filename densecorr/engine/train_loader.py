@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from densecorr.compat import limit_threads
+from densecorr.compat import keep_freed_memory, limit_threads
 from densecorr.registry import DATASETS, FUNCTIONS
 from densecorr.structures import ClipKey
 from densecorr.utils.randomness import epoch_rng
@@ -154,3 +154,4 @@ def _quiet_worker(number: int) -> None:
     """
     gc.freeze()
     limit_threads(1)
+    keep_freed_memory()

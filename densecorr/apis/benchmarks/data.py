@@ -30,7 +30,7 @@ from mmengine.logging import print_log
 
 from densecorr.apis.benchmarks.data_training import describe, measure_training
 from densecorr.apis.benchmarks.timing import alternate
-from densecorr.compat import limit_threads
+from densecorr.compat import keep_freed_memory, limit_threads
 from densecorr.datasets.collate import collate_clips
 from densecorr.datasets.toy.presets import make_clips
 from densecorr.engine.train_loader import build_loader
@@ -260,6 +260,7 @@ def main(argv: list[str] | None = None) -> int:
         found = measure_training(args.config, args.cfg_options, args.iters)
         training = f'\n{describe(args.config, found)}'
     limit_threads(1)
+    keep_freed_memory()  # as worker processes do
     rates = [f'clips/s, {workers} workers' for workers in args.workers]
     rows = []
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,14 +42,11 @@ def draw_box(
         fallback: the box where no candidate fits.
         tries: number of candidates.
     """
-    unit = rng.random((tries, 2))
-    low, high = np.log(ratio)
-    areas = area[0] + (area[1] - area[0]) * unit[:, 0]
-    aspects = np.exp(low + (high - low) * unit[:, 1])
-    offsets = rng.random(2)
-    return random_resized_box(
-        image_size, areas.tolist(), aspects.tolist(), offsets.tolist(), fallback
-    )
+    *pairs, offsets = rng.random((tries + 1, 2)).tolist()
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    areas = [area[0] + (area[1] - area[0]) * u for u, _ in pairs]
+    aspects = [math.exp(low + (high - low) * u) for _, u in pairs]
+    return random_resized_box(image_size, areas, aspects, offsets, fallback)
 
 
 @TRANSFORMS.register_module()

@@ -67,7 +67,9 @@ def resize_into(
         smooth = Image.fromarray(image).resize((width, height), _PILLOW[interpolation])
         np.copyto(out, np.asarray(smooth))
     else:
-        pixels = torch.from_numpy(image).permute(2, 0, 1)[None]  # (1, 3, H, W)
+        # a view, or a batch axis without a stride, would leave torch's fast path
+        batch = np.ascontiguousarray(image).reshape(1, *image.shape)
+        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)  # (1, 3, H, W)
         resized = F.interpolate(
             pixels, (height, width), mode=interpolation, antialias=True
         )
