@@ -148,6 +148,7 @@ def test_config_trains_at_toy_size(path, tmp_path, videos):
     tracker = MODELS.build(tracker_config(resolve(toy, 'davis')))
     report = load_backbone(tracker.backbone, done['checkpoint'])
     assert (report.unknown, report.missing) == ([], [])
+    Path(done['checkpoint']).unlink()  # large
 
 
 @pytest.mark.parametrize(

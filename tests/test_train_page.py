@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,8 @@ def toy_config(name):
     cfg = shrink(cfg)
     if validation:
         cfg.validation = validation
+    rate = cfg.optim_wrapper.optimizer.lr  # of Adam, whose checkpoints are large
+    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=rate)
     for step in cfg.train_dataloader.dataset.pipeline:  # smaller still: many runs
         sizes = dict(size=32, patch_size=16, stride=16)
         step.update({key: sizes[key] for key in set(sizes) & set(step)})
@@ -102,7 +105,8 @@ def followed(place):
         patch.chdir(place)
         patch.delenv('DENSECORR_DATA', raising=False)
         run_all(run)
-    return place
+    yield place
+    shutil.rmtree(place / 'work_dirs')
 
 
 def test_commands_of_the_page_train_and_evaluate(followed):
