@@ -15,7 +15,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from densecorr.apis.config import apply_options, load_config
-from densecorr.apis.validation import build_validation
+from densecorr.apis.validation import build_validation, with_preview_tasks
 from densecorr.convert import load_backbone
 from densecorr.engine.activation_checkpointing import checkpoint_activations
 from densecorr.engine.compiling import compile_if_asked
@@ -202,7 +202,7 @@ def build_train_runner(
     if auto_scale_lr:
         scale_learning_rate(cfg, loader['batch_size'] * world * counts)
     model = build_method(cfg, processes)
-    hooks = list(cfg.get('custom_hooks') or [])
+    hooks = with_preview_tasks(cfg.get('custom_hooks') or [], cfg, options)
     if cfg.get('validation'):
         validate = build_validation(cfg, options, model, processes)
         settings = {k: v for k, v in cfg.validation.items() if k != 'options'}

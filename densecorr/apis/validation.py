@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,8 @@ from densecorr.engine.launch import Processes
 from densecorr.engine.test_loop import VideoTestLoop
 from densecorr.models.methods.base import BaseMethod
 from densecorr.registry import DATASETS, MODELS
+
+_PREVIEW = 'PreviewHook'
 
 Validate = Callable[[str, Path], dict[str, float]]
 
@@ -62,6 +64,28 @@ def build_validation(
         return loop.run()
 
     return validate
+
+
+def with_preview_tasks(
+    hooks: Sequence[Any], cfg: Config, options: Mapping[str, Any] | None
+) -> list[Any]:
+    """Hooks with ``PreviewHook(task=...)`` spelt out.
+
+    The clip and the tracker are those of the task, unless the hook has its own.
+
+    Raises:
+        KeyError: the config has no such task.
+    """
+    filled = []
+    for hook in hooks:
+        if isinstance(hook, Mapping) and hook.get('type') == _PREVIEW:
+            hook = dict(hook)
+            if 'task' in hook:
+                task_cfg = resolve(cfg.filename, hook.pop('task'), None, options)
+                hook.setdefault('video', task_cfg.test_dataset.to_dict())
+                hook.setdefault('tracker', tracker_config(task_cfg))
+        filled.append(hook)
+    return filled
 
 
 def _nothing(name: str, **kwargs: Any) -> None:

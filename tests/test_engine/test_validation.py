@@ -119,3 +119,13 @@ def test_what_is_wrong_is_told_before_training(tmp_path, options):
     missing = {**options, 'task_davis.test_dataset.root': str(tmp_path / 'none')}
     with pytest.raises(FileNotFoundError, match='none'):
         run(tmp_path, missing, 'c')
+
+
+def test_a_preview_takes_clip_and_tracker_of_a_task(tmp_path, options):
+    config = config_with(tmp_path)
+    hook = dict(type='PreviewHook', task='davis', interval=2, unit='iter')
+    text = config.read_text() + f'custom_hooks = [{hook!r}]\n'
+    config.write_text(text.replace('validation = ', 'unused = '))
+    train(config, tmp_path / 'run', cfg_options=options, device='cpu', threads=1)
+    names = {path.name for path in (tmp_path / 'run/previews').iterdir()}
+    assert names == {'iter_0.jpg', 'iter_2.jpg', 'iter_4.jpg'}
