@@ -78,6 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'{type(error).__name__}: {text}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('stopped; --resume goes on from the last checkpoint', file=sys.stderr)
+        return 130
     if content['is_first']:
         print(f'{content["iterations"]} iterations, last: {content["checkpoint"]}')
         for entry in content['validation']:
