@@ -35,6 +35,7 @@ python tools/prepare_data.py spriteworld "$CLIPS" --layouts davis video \
   --frames 12
 PYTHON=python DENSECORR_DATA=$CLIPS bash tools/dist_train.sh "$CONFIG" 1 \
   --work-dir "$RUN" --overwrite --cfg-options train_cfg.max_iters=$ITERATIONS \
+  default_hooks.schedules.values.0.schedule.type=constant \
   default_hooks.log.interval=10 validation.interval=$ITERATIONS \
   validation.tasks=[davis] validation.best='davis/J&F-Mean'
 PYTHON=python bash tools/dist_test.sh "$CONFIG" 1 davis "$RUN/iter_$ITERATIONS.pth" \
