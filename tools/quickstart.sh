@@ -9,7 +9,7 @@
 # a report and overlays. It runs anywhere, any number of times, without network once
 # installed. Clips that are there are kept, training and results made anew.
 #
-# ITERATIONS  of the training (default: 60; the config itself has 600)
+# ITERATIONS  of the training (default: 60; the config itself has 120)
 set -euo pipefail
 HERE=$PWD
 if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then

@@ -22,7 +22,7 @@ optim_wrapper = dict(
     clip_grad=None,
     accumulative_counts=1,
 )
-train_cfg = dict(max_iters=600)
+train_cfg = dict(max_iters=120)
 default_hooks = dict(
     schedules=dict(
         type='ScheduledValuesHook',
@@ -30,5 +30,5 @@ default_hooks = dict(
     )
 )
 validation = dict(
-    tasks=['spriteworld'], interval=300, unit='iter', best='spriteworld/J&F-Mean'
+    tasks=['spriteworld'], interval=60, unit='iter', best='spriteworld/J&F-Mean'
 )
