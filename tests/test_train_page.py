@@ -88,7 +88,7 @@ def run_all(run):
         name, processes, rest = program_and_arguments(words)
         if processes not in (None, 1) or 'NNODES=2' in words:
             continue
-        rest = [word.replace('iter_600.pth', 'iter_2.pth') for word in rest]
+        rest = [re.sub(r'iter_\d+\.pth', 'iter_2.pth', word) for word in rest]
         more = {'train': CHEAP, 'test': (*CHEAP, '--yardsticks', 'none', '--no-votes')}
         rest += more.get(name, ())
         run('convert' if name == 'convert_checkpoint' else name, *rest)
