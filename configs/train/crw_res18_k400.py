@@ -7,8 +7,8 @@ Options of the release, as --cfg-options:
   model.backbone.padding_mode=zeros   the release's scratch_zeropad
   train_dataloader.dataset.sampler.num_frames=8
   train_dataloader.dataset.pipeline.1.flip_prob=0.5
-  train_dataloader.dataset.pipeline.1.jitter="dict(brightness=0.1, contrast=0.1,
-    saturation=0.1)"
+  new:train_dataloader.dataset.pipeline.1.jitter.brightness=0.1   and contrast,
+    saturation: the release's jitter
 Nodes that are positions of a feature map: crw_res18_k400_image.py.
 """
 

@@ -26,7 +26,7 @@ train_dataloader = dict(
                 area=(0.7, 0.9),
                 ratio=(3 / 4, 4 / 3),
                 flip_prob=0.0,
-                jitter=None,
+                jitter=dict(),
             ),
             dict(type='PackClip'),
         ],

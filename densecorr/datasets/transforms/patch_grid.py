@@ -42,7 +42,7 @@ class PatchGrid(ClipTransform):
             window's; None: no crop.
         ratio: range of the crop's width / height.
         flip_prob: how often a patch is mirrored.
-        jitter: arguments of :class:`JitterRanges`; None: colours stay.
+        jitter: arguments of :class:`JitterRanges`; None or none of them: colours stay.
         resizer: ``'pillow'`` (antialiased, as published), ``'torch_antialias'`` or
             ``'opencv'`` (fast); with the latter two OpenCV changes the colours.
 
@@ -71,7 +71,7 @@ class PatchGrid(ClipTransform):
         self.area = None if area is None else check_area(area)
         self.ratio = check_ratio(ratio)
         self.flip_prob = check_probability('flip_prob', flip_prob)
-        self.jitter = None if jitter is None else JitterRanges(**jitter)
+        self.jitter = JitterRanges(**jitter) if jitter else None
         self.resizer = resizer
         self.engine = 'pillow' if resizer == 'pillow' else 'opencv'
 
