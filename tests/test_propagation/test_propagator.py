@@ -108,9 +108,11 @@ def test_a_bounded_bank_changes_results_by_rounding_only(max_bank):
 
 
 def test_bfloat16_is_left_where_it_proves_too_little():
-    generator = torch.Generator().manual_seed(0)
-    base = torch.randn(6, 1, 1, generator=generator)
-    noise = 1e-3 * torch.randn(5, 6, 20, 20, generator=generator)
+    generator = torch.Generator().manual_seed(1)
+    # multiples of 2**-10 near 1 at most: sums of their products are exact in float32
+    base = torch.randn(6, 1, 1, generator=generator).clamp(-1, 1)
+    noise = 4e-3 * torch.randn(5, 6, 20, 20, generator=generator)
+    feats = ((base + noise) * 2**10).round() / 2**10
     labels = torch.rand(2, 20, 20, generator=generator).softmax(0)
     wide = Window('square', 6)
     context = Context(3, first='windowed')
@@ -118,10 +120,10 @@ def test_bfloat16_is_left_where_it_proves_too_little():
         LabelPropagator(context, wide, RULE, limits=Limits(precision=precision))
         for precision in ('bfloat16', 'float32')
     )
-    found = run(propagator, base + noise, labels)
-    expected = run(exact, base + noise, labels)
+    found = run(propagator, feats, labels)
+    expected = run(exact, feats, labels)
     assert 0 < propagator.statistics.uncertified <= 400  # of frame 1 only
-    # float32 itself decides some of these nearly equal keys by rounding
+    # bfloat16 is tried on centred keys, whose rounding decides some equal scores
     assert float(((found - expected).abs() < 1e-4).float().mean()) > 0.95
 
 
