@@ -14,7 +14,7 @@ from densecorr.utils.randomness import draw_seed, item_rng
 from .clip import Clip
 from .presets import make_clips
 
-_FPS = 10.0  # as of the written video files
+_FPS = 10  # as of the written video files
 
 
 @DATASETS.register_module()
