@@ -8,7 +8,6 @@ clips meet in a step for any number of workers, and of ranks at one global batch
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -147,11 +146,6 @@ def build_loader(
 
 
 def _quiet_worker(number: int) -> None:
-    """One thread for each worker: they would compete for the cores.
-
-    What the parent left to the garbage collector stays: freeing, say, a decoder waits
-    for threads that did not come along.
-    """
-    gc.freeze()
+    """One thread for each worker: they would compete for the cores."""
     limit_threads(1)
     keep_freed_memory()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +218,17 @@ def display_orientation(frame: Any) -> int:
     exchanged = abs(b) > abs(a)
     right, down = (c, b) if exchanged else (a, d)
     return _ORIENTATIONS[exchanged, right < 0, down < 0]
+
+
+def _leave_garbage_behind() -> None:
+    """Before a fork: free what waits for the garbage collector, keep the rest from it.
+
+    A forked process would otherwise free a decoder that it inherited, and wait for
+    ever for the decoder's threads, which did not come along.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(before=_leave_garbage_behind, after_in_parent=gc.unfreeze)
