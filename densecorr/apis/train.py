@@ -113,8 +113,11 @@ def train(
         )
         _log_sizes(cfg, runner, processes)
         started = time.time()
-        with full_disk_named(folder):
-            runner.train()
+        try:
+            with full_disk_named(folder):
+                runner.train()
+        finally:
+            runner.visualizer.close()  # what trackers hold back is written
         print_log(f'trained in {time.time() - started:.0f} s', logger='current')
         found = find_checkpoints(folder)
         return dict(
