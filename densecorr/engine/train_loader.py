@@ -133,13 +133,11 @@ def build_loader(
     collate: Any = FUNCTIONS.get(options.pop('collate_fn', _COLLATE)['type'])
     size = options.pop('batch_size')
     batches = ClipBatches(len(dataset), size, seed, rank, world_size, accumulation)
-    workers = options.get('num_workers', 0)
     loader: Any = DataLoader(
         dataset,
         batch_sampler=batches,
         collate_fn=collate,
         worker_init_fn=_quiet_worker,
-        persistent_workers=workers > 0,
         **{'pin_memory': torch.cuda.is_available(), **options},
     )
     return loader, batches
