@@ -15,6 +15,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from densecorr.apis.config import apply_options, load_config
+from densecorr.apis.evaluate import seed_of
 from densecorr.apis.validation import build_validation, with_preview_tasks
 from densecorr.convert import load_backbone
 from densecorr.engine.activation_checkpointing import checkpoint_activations
@@ -102,8 +103,7 @@ def train(
     """
     cfg = train_config(config, cfg_options, amp)
     folder = Path(work_dir or Path('work_dirs') / Path(config).stem)
-    seed = cfg.get('randomness', {}).get('seed') or 0
-    processes = start_processes(device, threads, tf32, seed)
+    processes = start_processes(device, threads, tf32, seed_of(cfg))
     try:
         if processes.local_rank == 0:
             prepare_folder(folder, resume, overwrite)
@@ -210,7 +210,6 @@ def build_train_runner(
         validate = build_validation(cfg, options, model, processes)
         settings = {k: v for k, v in cfg.validation.items() if k != 'options'}
         hooks.append(ValidationHook(validate, **settings))
-    seed = cfg.get('randomness', {}).get('seed') or 0
     runner = TrainRunner(
         resume_from=resume,
         model=_wrapped(model, processes),
@@ -223,7 +222,7 @@ def build_train_runner(
         custom_hooks=hooks,
         visualizer=cfg.get('visualizer'),
         default_scope=cfg.get('default_scope', 'densecorr'),
-        randomness=dict(seed=seed),
+        randomness=dict(seed=seed_of(cfg)),
         log_level=cfg.get('log_level', 'INFO'),
         experiment_name=f'{Path(cfg.filename).stem}-train-{next(_runs)}',
         cfg=_for_runner(cfg),
