@@ -37,6 +37,21 @@ def test_resnet_equals_torchvision(depth):
     assert [m.shape[1] for m in maps] == ours.channels
 
 
+@pytest.mark.parametrize(('depth', 'last'), [(18, 'bn2'), (50, 'bn3')])
+def test_blocks_may_start_as_their_shortcuts(depth, last):
+    network = ResNet(depth, zero_init_residual=True)
+    zero = {
+        name
+        for name, value in network.state_dict().items()
+        if name.endswith('.weight') and not value.any()
+    }
+    depths = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}[depth]
+    blocks = [f'layer{i + 1}.{n}' for i in range(4) for n in range(depths[i])]
+    assert zero == {f'{block}.{last}.weight' for block in blocks}
+    weights = dict(ResNet(depth).named_parameters())
+    assert all(weights[f'{block}.{last}.weight'].all() for block in blocks)
+
+
 def test_resnet_starts_like_torchvision():
     from torchvision.models import resnet18
 

@@ -8,6 +8,15 @@ from collections.abc import Mapping
 from torch import Tensor
 
 CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
+VFS_RENAME = (  # of a training checkpoint
+    (r'^backbone\.conv1\.conv\.', 'backbone.conv1.'),
+    (r'^backbone\.conv1\.bn\.', 'backbone.bn1.'),
+    (r'(\.conv(\d))\.conv\.', r'\1.'),
+    (r'\.conv(\d)\.bn\.', r'.bn\1.'),
+    (r'\.downsample\.conv\.', '.downsample.0.'),
+    (r'\.downsample\.bn\.', '.downsample.1.'),
+    (r'^img_head\.', 'head.'),
+)
 
 
 def renamed(

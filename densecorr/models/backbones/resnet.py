@@ -105,6 +105,8 @@ class ResNet(nn.Module):
         zero_batches: shift the statistics of the batch norms after every loading of
             weights as :func:`run_zero_batches` says. Published numbers of ImageNet,
             MoCo-v2 and SimSiam networks by CRW's and CatMAE's scripts may carry it.
+        zero_init_residual: the last batch norm of every block begins with weight 0, so
+            that a block begins as its shortcut (VFS, Spa-then-Temp).
 
     Attributes:
         stride: pixels per cell of the last returned map; ``out_strides`` has all.
@@ -125,6 +127,7 @@ class ResNet(nn.Module):
         pool: str = 'max',
         padding_mode: PaddingMode = 'zeros',
         zero_batches: bool = False,
+        zero_init_residual: bool = False,
     ) -> None:
         super().__init__()
         _check(depth, strides, dilations, out_indices, pool, padding_mode)
@@ -151,7 +154,7 @@ class ResNet(nn.Module):
         self.channels: list[int] = [
             _WIDTHS[i] * block.expansion for i in self.out_indices
         ]
-        self._init_weights()
+        self._init_weights(zero_init_residual)
         if zero_batches:
             self.register_load_state_dict_post_hook(_shift_after_loading)
 
@@ -195,10 +198,14 @@ class ResNet(nn.Module):
         for i in range(last + 1):
             yield i, getattr(self, f'layer{i + 1}')
 
-    def _init_weights(self) -> None:
+    def _init_weights(self, zero_residual: bool) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
+            elif zero_residual and isinstance(module, BasicBlock):
+                nn.init.zeros_(module.bn2.weight)
+            elif zero_residual and isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Heads: what a method puts on the features of a backbone."""
 
 from densecorr.models.heads.projection import ProjectionHead
+from densecorr.models.heads.simsiam import SimSiamHead
 
-__all__ = ['ProjectionHead']
+__all__ = ['ProjectionHead', 'SimSiamHead']

@@ -2,5 +2,7 @@
 
 from densecorr.models.methods.base import BaseMethod
 from densecorr.models.methods.crw import CRW
+from densecorr.models.methods.dul import DUL
+from densecorr.models.methods.vfs import VFS
 
-__all__ = ['CRW', 'BaseMethod']
+__all__ = ['CRW', 'DUL', 'VFS', 'BaseMethod']
