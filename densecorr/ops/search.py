@@ -11,7 +11,7 @@ from torch import Tensor
 from .keys import BF16_ROUNDING, Keys, query_positions
 from .plan import Plan, blocks_of, reach_of
 from .scores import Block, Group, area_feats, ready
-from .selection import Rule, Slots, exact_slots, fill_slots, sort_canonically
+from .selection import Rule, Slots, exact_slots, fill_slots, in_order, ties_at_rank
 from .window import Window
 
 _SURVIVORS = (4, 16)  # per slot, kept by a bfloat16 pre-selection: first, then
@@ -179,10 +179,10 @@ class Search:
             values, index, _ = _best_of(groups, k + 1)
             again = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         copies = self._copies(ids, index)
-        tied = _ties(values, copies, k, self.rule.ties) & ~again
+        tied = ties_at_rank(values, copies, k, self.rule.ties) & ~again
         self.statistics.tied += int(tied.sum())
         again |= tied
-        values, index = _in_order(values, index)
+        values, index = in_order(values, index)
         slots = self._to_slots(ids, values, index, k)
         if not bool(again.any()):
             yield ids, slots
@@ -283,27 +283,3 @@ def _best_of(
     if values.shape[1] > num:
         rest = torch.maximum(rest, best[:, -1])
     return best, index.gather(1, place), rest
-
-
-def _ties(values: Tensor, copies: Tensor, topk: int, ties: str) -> Tensor:
-    """Queries of which a key outside the slots equals the last one inside."""
-    if values.shape[1] < 2:
-        return torch.zeros(len(values), dtype=torch.bool, device=values.device)
-    filled = copies.cumsum(1)
-    full = filled >= topk  # (q, d)
-    last = full.int().argmax(1).clamp_max(values.shape[1] - 2)[:, None]
-    inside, outside = values.gather(1, last), values.gather(1, last + 1)
-    equal = (inside == outside) & full[:, -2:-1]  # else every key is in a slot
-    if ties == 'all':  # copies of the last key are equal to it, too
-        equal |= filled.gather(1, last) > topk
-    return (equal & (inside > -torch.inf))[:, 0]
-
-
-def _in_order(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows that hold equal values get the canonical order; others have it."""
-    equal = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
-    rows = equal.any(1).nonzero()[:, 0]
-    if len(rows):
-        values, index = values.clone(), index.clone()
-        values[rows], index[rows] = sort_canonically(values[rows], index[rows])
-    return values, index

@@ -92,6 +92,41 @@ def sort_canonically(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     return values, index.gather(1, place)
 
 
+def in_order(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that hold equal values get the canonical order; others have it."""
+    equal = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
+    rows = equal.any(1).nonzero()[:, 0]
+    if len(rows):
+        values, index = values.clone(), index.clone()
+        values[rows], index[rows] = sort_canonically(values[rows], index[rows])
+    return values, index
+
+
+def ties_at_rank(values: Tensor, copies: Tensor, topk: int, ties: str) -> Tensor:
+    """Queries of which a key outside the slots equals the last one inside.
+
+    Args:
+        values: ``(q, d)`` affinities of distinct keys, descending; ``topk + 1`` of
+            them are enough.
+        copies: ``(q, d)`` multiplicities.
+        topk: number of slots.
+        ties: with ``'all'`` a copy of the last key counts as outside, too.
+
+    Returns:
+        ``(q,)`` bool.
+    """
+    if values.shape[1] < 2:
+        return torch.zeros(len(values), dtype=torch.bool, device=values.device)
+    filled = copies.cumsum(1)
+    full = filled >= topk  # (q, d)
+    last = full.int().argmax(1).clamp_max(values.shape[1] - 2)[:, None]
+    inside, outside = values.gather(1, last), values.gather(1, last + 1)
+    equal = (inside == outside) & full[:, -2:-1]  # else every key is in a slot
+    if ties == 'all':  # copies of the last key are equal to it, too
+        equal |= filled.gather(1, last) > topk
+    return (equal & (inside > -torch.inf))[:, 0]
+
+
 def slot_weights(values: Tensor, rule: Rule) -> Tensor:
     """Weights of the slots, ``(q, s)``, in float32; 0 where a slot is empty."""
     scaled = values.float() / rule.temperature

@@ -14,6 +14,39 @@ from densecorr.ops.keys import Keys, rounding_norms
 from densecorr.ops.plan import parse_bytes
 
 
+class Places:
+    """Which frame lies in which place of a bank; places are used again.
+
+    Args:
+        capacity: frames kept at once; more places are made when needed.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = max(1, capacity)
+        self._places: dict[int, int] = {}
+
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._places
+
+    def __getitem__(self, frame: int) -> int:
+        return self._places[frame]
+
+    def add(self, frame: int) -> int:
+        """The first free place, now that of ``frame``; ``capacity`` grows if needed."""
+        taken = set(self._places.values())
+        free = set(range(self.capacity)) - taken or {self.capacity}
+        place = self._places[frame] = min(free)
+        self.capacity = max(self.capacity, place + 1)
+        return place
+
+    def keep(self, frames: Iterable[int]) -> list[int]:
+        """Forget all frames but these; returns the ones forgotten."""
+        gone = sorted(set(self._places) - set(frames))
+        for frame in gone:
+            del self._places[frame]
+        return gone
+
+
 class FrameMemory:
     """A bank of frames with a place for each; places are used again.
 
@@ -31,28 +64,30 @@ class FrameMemory:
         max_bank: int | str | None = None,
         keep_norms: bool = False,
     ) -> None:
-        self.capacity, self.keep_norms = max(1, capacity), keep_norms
+        self.places, self.keep_norms = Places(capacity), keep_norms
         self.max_bank = None if max_bank is None else parse_bytes(max_bank)
         self.store = 'float32'
-        self._slots: dict[int, int] = {}
         self._norms: dict[int, tuple[float, float]] = {}
         self._center: Tensor | None = None
         self._feats: Tensor | None = None
         self._labels: Tensor | None = None
 
     def __contains__(self, frame: int) -> bool:
-        return frame in self._slots
+        return frame in self.places
+
+    @property
+    def capacity(self) -> int:
+        """Number of places."""
+        return self.places.capacity
 
     def add(self, frame: int, feats: Tensor, labels: Tensor) -> None:
         """Keep a frame: ``(h, w, c)`` float32 features, ``(h * w, o)`` labels."""
+        slot = self.places.add(frame)
         if self._feats is None or self._labels is None:
             self._allocate(feats, labels)
-        free = set(range(self.capacity)) - set(self._slots.values())
-        if not free:
+        elif self.capacity > len(self._feats):
             self._grow(feats, labels)
-            free = {self.capacity - 1}
         assert self._feats is not None and self._labels is not None
-        slot = self._slots[frame] = min(free)
         self._feats[slot].copy_(feats)
         n = len(labels)
         self._labels[slot * n : (slot + 1) * n].copy_(labels)
@@ -63,9 +98,7 @@ class FrameMemory:
 
     def keep(self, frames: Iterable[int]) -> None:
         """Forget all frames but these."""
-        wanted = set(frames)
-        for frame in set(self._slots) - wanted:
-            del self._slots[frame]
+        for frame in self.places.keep(frames):
             self._norms.pop(frame, None)
 
     def keys(self, entries: Mapping[int, tuple[int, int]]) -> Keys:
@@ -75,7 +108,7 @@ class FrameMemory:
         near, far = [0] * self.capacity, [0] * self.capacity
         norms = [(0.0, 0.0)] * self.capacity
         for frame, copies in entries.items():
-            slot = self._slots[frame]
+            slot = self.places[frame]
             near[slot], far[slot] = copies
             norms[slot] = self._norms.get(frame, (0.0, 0.0))
         kept = tuple(norms) if self.keep_norms else None
@@ -109,12 +142,11 @@ class FrameMemory:
 
     def _grow(self, feats: Tensor, labels: Tensor) -> None:
         """One more place, for one more reference frame."""
-        old_feats, old_labels, places = self._feats, self._labels, self.capacity
+        old_feats, old_labels = self._feats, self._labels
         assert old_feats is not None and old_labels is not None
-        self.capacity += 1
         self._allocate(feats, labels)
         assert self._feats is not None and self._labels is not None
-        self._feats[:places].copy_(old_feats)
+        self._feats[: len(old_feats)].copy_(old_feats)
         self._labels[: len(old_labels)].copy_(old_labels)
 
 
