@@ -1,6 +1,6 @@
 import pytest
 
-from densecorr.utils.tables import format_csv, format_table
+from densecorr.utils.tables import format_csv, format_markdown, format_table
 
 
 def test_screen_shows_percent_and_aligns():
@@ -33,3 +33,13 @@ def test_csv_is_what_pandas_writes():
 def test_csv_rows_have_all_cells():
     with pytest.raises(ValueError, match=r"row \['a'\] has 1 cells for 2 columns"):
         format_csv([['a']], ['x', 'y'], decimals=3)
+
+
+def test_markdown_escapes_bars_and_has_all_cells():
+    assert format_markdown([['a|b', '']], ['x', 'y']).split('\n') == [
+        '| x | y |',
+        '| --- | --- |',
+        r'| a\|b | |',
+    ]
+    with pytest.raises(ValueError, match=r"row \['a'\] has 1 cells for 2 columns"):
+        format_markdown([['a']], ['x', 'y'])

@@ -7,11 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from densecorr.apis.marked_page import replace_marked
 from densecorr.apis.zoo import Entry, Result, Zoo, read_zoo
 from densecorr.utils.files import write_atomic
+from densecorr.utils.tables import format_markdown
 
 _MARKED = '<!-- {name}: made from configs/metafile.yml -->'
-_END = '<!-- end -->'
 _SHORT = {'J&F-Mean': 'J&F', 'J-Mean': 'J', 'F-Mean': 'F'}
 
 
@@ -35,7 +36,9 @@ def results_table(zoo: Zoo) -> str:
                 ]
             )
     head = ['Entry', 'Config', 'Backbone', 'Task', 'Protocol', 'Published']
-    return _table([*head, 'Re-measured', 'Source of the number, options'], rows)
+    return format_markdown(
+        rows, [*head, 'Re-measured', 'Source of the number, options']
+    )
 
 
 def weights_table(zoo: Zoo) -> str:
@@ -51,7 +54,7 @@ def weights_table(zoo: Zoo) -> str:
         name = f'`{entry.name}`'
         rows.append([name, place, source, checksum, weights.licence, data, origin])
     head = ['Entry', 'Weights', 'Format', 'Checksum', 'Licence', 'Trained on']
-    return _table([*head, 'Source of the address'], rows)
+    return format_markdown(rows, [*head, 'Source of the address'])
 
 
 def trainings_table(zoo: Zoo) -> str:
@@ -74,13 +77,13 @@ def trainings_table(zoo: Zoo) -> str:
             ]
         )
     head = ['Config', 'Method', 'Backbone', 'Data', 'Batch, length', 'Task, protocol']
-    return _table([*head, 'Published', 'Trained here', 'Source, note'], rows)
+    return format_markdown(rows, [*head, 'Published', 'Trained here', 'Source, note'])
 
 
 def data_table(zoo: Zoo) -> str:
     """Licences of the data that the weights were trained on."""
     rows = [[facts['title'], facts['licence']] for facts in zoo.datasets.values()]
-    return _table(['Training data', 'Licence'], rows)
+    return format_markdown(rows, ['Training data', 'Licence'])
 
 
 def update_page(path: str | Path, zoo: Zoo | None = None) -> str:
@@ -100,11 +103,7 @@ def update_page(path: str | Path, zoo: Zoo | None = None) -> str:
     )
     for name, table in tables.items():
         mark = _MARKED.format(name=name)
-        before, found, rest = text.partition(f'{mark}\n')
-        _, ended, after = rest.partition(_END)
-        if not (found and ended):
-            raise ValueError(f'{path} has no lines {mark!r} and {_END!r}.')
-        text = f'{before}{mark}\n\n{table}\n\n{_END}{after}'
+        text = replace_marked(text, mark, table, path)
     write_atomic(path, text)
     return text
 
@@ -149,8 +148,3 @@ def _place(entry: Entry) -> str:
             return f'[download]({weights.address})'
         return f'`{weights.address}`'
     return f'[page]({weights.page})' if weights.page else 'none published'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(f'| {" | ".join(cells)} |'.replace('  ', ' ') for cells in lines)

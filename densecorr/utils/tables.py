@@ -65,6 +65,22 @@ def format_csv(
     return buffer.getvalue()
 
 
+def format_markdown(rows: Iterable[Sequence[str]], columns: Sequence[str]) -> str:
+    """A table of a docs page, without a line end; bars in cells are escaped.
+
+    Raises:
+        ValueError: a row has not a cell for each column.
+    """
+    lines = [columns, ['---'] * len(columns)]
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(
+                f'row {list(row)} has {len(row)} cells for {len(columns)} columns.'
+            )
+        lines.append([cell.replace('|', r'\|') for cell in row])
+    return '\n'.join(f'| {" | ".join(cells)} |'.replace('  ', ' ') for cells in lines)
+
+
 def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
