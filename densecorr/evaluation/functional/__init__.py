@@ -1,5 +1,11 @@
 """Measures on arrays: no registry, file or model is needed to call them."""
 
+from densecorr.evaluation.functional.bootstrap import (
+    Interval,
+    PairedDifference,
+    bootstrap_interval,
+    paired_bootstrap,
+)
 from densecorr.evaluation.functional.boundary import (
     boundary_accuracy,
     boundary_map,
@@ -15,12 +21,16 @@ from densecorr.evaluation.functional.region import region_similarity
 from densecorr.evaluation.functional.statistics import series_statistics
 
 __all__ = [
+    'Interval',
+    'PairedDifference',
+    'bootstrap_interval',
     'boundary_accuracy',
     'boundary_map',
     'boundary_tolerance',
     'frame_scores',
     'match_objects',
     'pair_scores',
+    'paired_bootstrap',
     'region_similarity',
     'series_statistics',
     'summarize',
