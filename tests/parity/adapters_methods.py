@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+DUL_RENAME = ((r'^fast_net\.', 'backbone.'),)
 CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
 VFS_RENAME = (  # of a training checkpoint
     (r'^backbone\.conv1\.conv\.', 'backbone.conv1.'),

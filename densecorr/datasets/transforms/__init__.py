@@ -9,7 +9,9 @@ from densecorr.datasets.transforms.gray import ClipRandomGray
 from densecorr.datasets.transforms.pack import PackClip
 from densecorr.datasets.transforms.patch_grid import PatchGrid
 from densecorr.datasets.transforms.random_resized_crop import ClipRandomResizedCrop
+from densecorr.datasets.transforms.repeat import ClipRepeat
 from densecorr.datasets.transforms.resize import ClipResize
+from densecorr.datasets.transforms.second_view import ClipSecondView
 
 __all__ = [
     'ClipCenterCrop',
@@ -19,7 +21,9 @@ __all__ = [
     'ClipRandomFlip',
     'ClipRandomGray',
     'ClipRandomResizedCrop',
+    'ClipRepeat',
     'ClipResize',
+    'ClipSecondView',
     'ClipTransform',
     'PackClip',
     'PatchGrid',

@@ -20,16 +20,19 @@ _META = ('video', 'frame_indices', 'epoch', 'index', 'seed', 'replaced')
 class PackClip(ClipTransform):
     """The last step: tensors for the method, everything else beside them.
 
-    Reads ``frames`` and ``keys``, and what there is of ``video``, ``frame_indices``,
-    ``epoch``, ``index``, ``seed`` and ``replaced``. Frames stay uint8; the method
-    normalises them on its device.
+    Reads ``frames``, ``keys`` and ``frame_keys``, and what there is of ``video``,
+    ``frame_indices``, ``epoch``, ``index``, ``seed`` and ``replaced``. Frames stay
+    uint8; the method normalises them on its device.
 
     Args:
         keys: further arrays that become tensors of the same shape.
+        frame_keys: further frames that become tensors with channels first.
     """
 
-    def __init__(self, keys: Sequence[str] = ()) -> None:
-        self.keys = tuple(keys)
+    def __init__(
+        self, keys: Sequence[str] = (), frame_keys: Sequence[str] = ()
+    ) -> None:
+        self.keys, self.frame_keys = tuple(keys), ('frames', *frame_keys)
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
         """See :meth:`apply`; nothing is drawn."""
@@ -40,19 +43,19 @@ class PackClip(ClipTransform):
 
         Returns:
             ``inputs``: dict with ``frames``, a uint8 tensor ``(t, 3, H, W)`` or
-            ``(t, n, 3, p, p)``, and the tensors of ``keys``; ``data_samples``: dict of
-            the rest.
+            ``(t, n, 3, p, p)``, and the tensors of ``keys`` and ``frame_keys``;
+            ``data_samples``: dict of the rest.
 
         Raises:
-            KeyError: the sample has no ``frames``, or not all ``keys``.
+            KeyError: the sample has no ``frames``, or not all of the others.
         """
-        missing = [key for key in ('frames', *self.keys) if key not in sample]
+        missing = [key for key in (*self.frame_keys, *self.keys) if key not in sample]
         if missing:
             raise KeyError(
                 f'PackClip misses {missing} in a sample with {sorted(sample)}. Name '
                 'only keys that the dataset or the transforms before it add.'
             )
-        inputs = {'frames': channels_first(sample['frames'])}
+        inputs = {key: channels_first(sample[key]) for key in self.frame_keys}
         for key in self.keys:
             inputs[key] = torch.from_numpy(np.array(sample[key]))
         meta = {key: sample[key] for key in _META if key in sample}
