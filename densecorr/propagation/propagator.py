@@ -113,16 +113,7 @@ class LabelPropagator:
             ValueError: the first frame comes without labels, or ``labels`` are on
                 another grid than ``feats``.
         """
-        if labels is not None and labels.shape[1:] != feats.shape[1:]:
-            raise ValueError(
-                f'labels are on a {tuple(labels.shape[1:])} grid, features on '
-                f'{tuple(feats.shape[1:])}. Encode the labels at the feature size.'
-            )
-        if self._time == 0 and labels is None:
-            raise ValueError(
-                'frame 0 needs labels (zeros where no object is known yet): nothing '
-                'else says how many there are.'
-            )
+        check_given(feats, labels, first=self._time == 0)
         unit = self.unit(feats)
         soft = self._propagated(unit, labels)
         if labels is not None:
@@ -131,7 +122,7 @@ class LabelPropagator:
         starts = list(self._references) or [self._time]
         frames = [self.context.kept(self._time + 1, start) for start in starts]
         self._memory.keep(set().union(*frames))
-        kept = _one_hot(soft) if self.hard else soft
+        kept = one_hot(soft) if self.hard else soft
         self._memory.add(self._time, unit, kept)
         self._time += 1
         return soft.t().unflatten(1, feats.shape[1:])
@@ -152,8 +143,7 @@ class LabelPropagator:
 
     def unit(self, feats: Tensor) -> Tensor:
         """``(c, h, w)`` features as they are compared: ``(h, w, c)``, float32."""
-        feats = F.normalize(feats.float(), dim=0) if self.normalize else feats.float()
-        return feats.permute(1, 2, 0).contiguous()  # (h, w, c)
+        return compared(feats, self.normalize)
 
     def _propagated(self, unit: Tensor, labels: Tensor | None) -> Tensor:
         """``(n, o)``; zeros while no reference is known."""
@@ -197,9 +187,39 @@ class LabelPropagator:
             present = labels.sum(0) > 0
         if bool(present.any()):
             self._references[self._time] = present.to(soft)
-        share = labels.sum(1, keepdim=True)
-        return labels if self._time == 0 else (1 - share) * soft + share * labels
+        return labels if self._time == 0 else blend(soft, labels)
 
 
-def _one_hot(soft: Tensor) -> Tensor:
+def check_given(feats: Tensor, labels: Tensor | None, first: bool) -> None:
+    """Refuse ``(o, h, w)`` labels that do not fit ``(c, h, w)`` features.
+
+    Raises:
+        ValueError: another grid; or none in the ``first`` frame.
+    """
+    if labels is not None and labels.shape[1:] != feats.shape[1:]:
+        raise ValueError(
+            f'labels are on a {tuple(labels.shape[1:])} grid, features on '
+            f'{tuple(feats.shape[1:])}. Encode the labels at the feature size.'
+        )
+    if first and labels is None:
+        raise ValueError(
+            'frame 0 needs labels (zeros where no object is known yet): nothing '
+            'else says how many there are.'
+        )
+
+
+def compared(feats: Tensor, normalize: bool) -> Tensor:
+    """``(c, h, w)`` features as they are compared: ``(h, w, c)``, float32."""
+    feats = F.normalize(feats.float(), dim=0) if normalize else feats.float()
+    return feats.permute(1, 2, 0).contiguous()  # (h, w, c)
+
+
+def blend(soft: Tensor, labels: Tensor) -> Tensor:
+    """Labels given in a frame over the propagated ones, ``(n, o)`` both."""
+    share = labels.sum(1, keepdim=True)
+    return (1 - share) * soft + share * labels
+
+
+def one_hot(soft: Tensor) -> Tensor:
+    """``(n, o)``: 1 for the most likely label."""
     return F.one_hot(soft.argmax(1), soft.shape[1]).to(soft.dtype)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,25 @@ from densecorr.structures import FrameResult, JointResult, VideoSample
 from .frames import FrameInput, resize_maps
 from .propagator import LabelPropagator, Limits
 from .protocol import Protocol
+
+_R = TypeVar('_R')
+
+
+@dataclass(frozen=True)
+class Step(Generic[_R]):
+    """One frame of a video on its way through a propagation.
+
+    Attributes:
+        feats: ``(c, h, w)``.
+        labels: ``(o, h, w)`` soft labels that are given, None where none are.
+        present: ``(o,)`` bool, those of which this frame is the reference.
+        result: from the ``(o, h, w)`` soft labels of the frame to its result.
+    """
+
+    feats: Tensor
+    labels: Tensor | None
+    present: Tensor | None
+    result: Callable[[Tensor], _R]
 
 
 @MODELS.register_module()
@@ -118,9 +139,34 @@ class VideoTracker(nn.Module):
         Frame 0 is given as the protocol writes it. Labels of later first-label frames
         start objects there.
         """
+        yield from self._follow(video, self.label_steps(video))
+
+    def track_joints(self, video: VideoSample) -> Iterator[JointResult]:
+        """Joints of all frames, in order; those of frame 0 are given."""
+        yield from self._follow(video, self.joint_steps(video))
+
+    def _follow(self, video: VideoSample, steps: Iterable[Step[_R]]) -> Iterator[_R]:
+        self.propagator.start()
+        for step in steps:
+            yield step.result(
+                self.propagator.step(step.feats, step.labels, step.present)
+            )
+        self._report(video)
+
+    def label_steps(self, video: VideoSample) -> Iterator[Step[FrameResult]]:
+        """What the propagation of label maps needs of every frame, in order."""
         plan, codec = self.inputs.plan(*video.size), self.protocol.label_codec()
         ids, new_in = objects_of(video, lambda labels: codec.seen(labels, plan))
-        self.propagator.start()
+
+        def decode(
+            index: int, label_map: np.ndarray | None, soft: Tensor
+        ) -> FrameResult:
+            if index == 0 and label_map is not None:
+                found = codec.first_labels(label_map, soft, ids, plan)
+            else:
+                found = codec.to_labels(soft, ids, plan)
+            return FrameResult(index, found)
+
         for index, feats in self._feature_stream(video):
             labels, present, label_map = None, None, None
             if index in new_in or index == 0:
@@ -129,29 +175,24 @@ class VideoTracker(nn.Module):
             if index and labels is not None:
                 new = new_in[index]
                 present = torch.tensor([n in new for n in ids], device=feats.device)
-            soft = self.propagator.step(feats, labels, present)
-            if index == 0 and label_map is not None:
-                result = codec.first_labels(label_map, soft, ids, plan)
-            else:
-                result = codec.to_labels(soft, ids, plan)
-            yield FrameResult(index, result)
-        self._report(video)
+            yield Step(feats, labels, present, partial(decode, index, label_map))
 
-    def track_joints(self, video: VideoSample) -> Iterator[JointResult]:
-        """Joints of all frames, in order; those of frame 0 are given."""
+    def joint_steps(self, video: VideoSample) -> Iterator[Step[JointResult]]:
+        """What the propagation of joints needs of every frame, in order."""
         plan, codec = self.inputs.plan(*video.size), self.protocol.joint_codec()
         given = given_joints(video)
-        self.propagator.start()
-        for index, feats in self._feature_stream(video):
+
+        def decode(index: int, soft: Tensor) -> JointResult:
             if index:
-                joints = codec.to_joints(self.propagator.step(feats), plan)
-            else:
+                return JointResult(index, codec.to_joints(soft, plan))
+            return JointResult(index, codec.first_joints(given, soft, plan))
+
+        for index, feats in self._feature_stream(video):
+            labels = None
+            if not index:
                 grid = (feats.shape[1], feats.shape[2])
                 labels = codec.to_soft(given, plan, grid).to(feats.device)
-                soft = self.propagator.step(feats, labels)
-                joints = codec.first_joints(given, soft, plan)
-            yield JointResult(index, joints)
-        self._report(video)
+            yield Step(feats, labels, None, partial(decode, index))
 
     def _report(self, video: VideoSample) -> None:
         """Say how the propagation was computed."""
