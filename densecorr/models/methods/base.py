@@ -10,8 +10,10 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from densecorr.ops.color import rgb_to_lab
 from densecorr.registry import MODELS
 
+COLORS = ('rgb', 'lab')
 LOSS = 'loss'  # outputs whose names hold it are added up, the others only logged
 
 
@@ -32,7 +34,8 @@ class ImageNormalizer(nn.Module):
     """Images of a batch as a network takes them, on the batch's own device.
 
     Args:
-        color: ``'rgb'``; images in [0, 1].
+        color: ``'rgb'``, images in [0, 1]; or ``'lab'``, L in [0, 100], a and b about
+            in [-127, 127].
         mean: per channel.
         std: per channel.
     """
@@ -44,11 +47,13 @@ class ImageNormalizer(nn.Module):
         self, mean: Sequence[float], std: Sequence[float], color: str = 'rgb'
     ) -> None:
         super().__init__()
-        if color != 'rgb':
+        if color not in COLORS:
             raise ValueError(
-                f"color is {color!r}; images of a batch are normalised as 'rgb'. Other "
-                'colour spaces are made by a transform of the pipeline.'
+                f'color is {color!r}; images of a batch are normalised as one of '
+                f'{COLORS}. Other colour spaces are made by a transform of the '
+                'pipeline.'
             )
+        self.color = color
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(
                 f'mean is {tuple(mean)} and std {tuple(std)}: each needs three '
@@ -59,7 +64,10 @@ class ImageNormalizer(nn.Module):
         self.register_buffer('std', torch.tensor(std).view(shape), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(..., 3, H, W)``, uint8 or floats in [0, 1], to normalised float32.
+        """``(..., 3, H, W)`` to normalised float32.
+
+        Uint8 images are RGB, for ``'lab'`` they are converted by the closed formula.
+        Floats are in the colour space already.
 
         Raises:
             ValueError: the images have not three channels.
@@ -71,6 +79,7 @@ class ImageNormalizer(nn.Module):
             )
         if images.dtype == torch.uint8:
             images = images.to(self.mean.dtype) / 255
+            images = rgb_to_lab(images) if self.color == 'lab' else images
         return (images - self.mean) / self.std
 
 
@@ -86,7 +95,11 @@ class BaseMethod(BaseModel):
         backbone: the network.
         normalize: images of a batch to the network's input, see
             :class:`ImageNormalizer`.
+        frozen: names of further networks that are never trained. Their weights are
+            fields of the training config under these names.
     """
+
+    frozen: tuple[str, ...] = ()
 
     def __init__(
         self, backbone: dict, inputs: dict, train_inputs: dict | None = None
