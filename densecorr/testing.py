@@ -18,6 +18,8 @@ _BATCH = 2  # clips, also of generated videos to evaluate
 _ITERS = 2
 _PATCH = 32  # pixels, of a grid of patches
 _VIDEOS = 4  # generated
+_DEPTH = 18  # of ResNets in training
+_QUEUE = 8  # keys of earlier batches
 
 
 def shrink(cfg: Config) -> Config:
@@ -25,9 +27,10 @@ def shrink(cfg: Config) -> Config:
 
     ViTs get one block of width 32 (their patches stay); network inputs a short side of
     about 64 pixels; protocols at most 2 recent frames; videos 3 frames. ResNets stay
-    as they are. Weights of a checkpoint do not fit the result. Training takes 2
-    iterations of 2 clips without worker processes and without validation; clips have
-    at most 4 frames, close to one another, of 64 pixels.
+    as they are, but for the ResNet-50 of a training, which becomes a ResNet-18. Weights
+    of a checkpoint do not fit the result. Training takes 2 iterations of 2 clips
+    without worker processes and without validation; clips have at most 4 frames, close
+    to one another, of 64 pixels, and queues 8 keys.
 
     Args:
         cfg: a config, with or without a task applied; it is not changed.
@@ -80,6 +83,10 @@ def _shrink_training(cfg: Config) -> None:
     loader.pop('prefetch_factor', None)
     cfg.train_cfg = dict(max_iters=_ITERS)
     cfg.pop('validation', None)
+    if cfg.model.backbone.get('type') == 'ResNet':
+        cfg.model.backbone.depth = _DEPTH
+    if 'queue_length' in cfg.model:
+        cfg.model.queue_length = _QUEUE
     dataset = loader.dataset
     for name, most in dict(num_frames=_CLIP, gap=_GAP).items():
         if name in dataset.get('sampler', {}):

@@ -21,7 +21,13 @@ from densecorr.registry import DATASETS, METRICS, MODELS
 from densecorr.testing import shrink
 
 from .test_datasets.hand_clip import HandClip
-from .trees import moving_blobs, write_davis_tree, write_vip_tree, write_ytvos_tree
+from .trees import (
+    moving_blobs,
+    write_davis_tree,
+    write_image,
+    write_vip_tree,
+    write_ytvos_tree,
+)
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(ROOT.glob('test/*.py'))
@@ -111,12 +117,14 @@ def test_config_tracks_at_toy_size(path, tmp_path):
 
 @pytest.fixture(scope='module')
 def videos(tmp_path_factory):
-    """Two video files, long enough for the samplers of toy configs."""
-    folder = tmp_path_factory.mktemp('videos')
+    """Two video files, long enough for the samplers of toy configs; images beside."""
+    folder = tmp_path_factory.mktemp('data') / 'videos'
     clips = [HandClip(name, (96, 128)) for name in ('dog', 'camel')]
     write_layout('video', clips, folder)
     for path in folder.glob('*.png'):  # first labels, which would be a folder of frames
         path.unlink()
+    for i in range(4):
+        write_image(folder.with_name('images') / f'{i}.jpg', clips[0].frame(i))
     return folder
 
 
@@ -127,7 +135,8 @@ def toy_training(path, folder, videos):
     for name in {'data', 'split', 'list_file'} & set(dataset):
         dataset[name] = None
     if 'root' in dataset:
-        dataset.root = str(videos)
+        images = dataset.type == 'ImageClips'
+        dataset.root = str(videos.with_name('images') if images else videos)
     if 'clips_per_video' in dataset:
         dataset.clips_per_video = 4
     cfg.dump(folder / path.name)

@@ -32,6 +32,23 @@ def gather_ranks(value: Tensor) -> Tensor:
     return _Gather.apply(value)
 
 
+def exchange_ranks(values: Tensor, order: Tensor) -> Tensor:
+    """This process's part of the values of all processes in another order.
+
+    ``order.argsort()`` brings them back.
+
+    Args:
+        values: ``(b, ...)``, of the same shape in every process.
+        order: ``(processes * b,)`` permutation, the same in every process.
+
+    Returns:
+        ``(b, ...)``: of the values of all processes one after the other, those that
+        this process's part of ``order`` names.
+    """
+    rank = dist.get_rank() if rank_count() > 1 else 0
+    return gather_ranks(values).flatten(0, 1)[order.view(rank_count(), -1)[rank]]
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:

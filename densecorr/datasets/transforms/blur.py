@@ -20,15 +20,15 @@ from densecorr.registry import TRANSFORMS
 class ClipGaussianBlur(ClipTransform):
     """Gaussian blur of random strength. Reads and writes ``frames``.
 
-    Whether a clip is blurred is decided once for it.
-
     Args:
         sigma: range of the standard deviation in pixels.
-        prob: how often a clip is blurred.
+        prob: how often a clip is blurred, or a frame.
         per_frame: draw a sigma for every frame instead of one for the clip.
         kernel_size: odd side of OpenCV's kernel, for example 25 with sigma up to 2
             (SMTC); None: 4 sigma to both sides.
         engine: ``'opencv'`` or ``'pillow'`` (its GaussianBlur of this radius).
+        decide_per_frame: draw for every frame whether it is blurred, instead of once
+            for the clip.
 
     Raises:
         ValueError: a value is out of range or unknown.
@@ -41,6 +41,7 @@ class ClipGaussianBlur(ClipTransform):
         per_frame: bool = False,
         kernel_size: int | None = None,
         engine: str = 'opencv',
+        decide_per_frame: bool = False,
     ) -> None:
         color.check_engine(engine)
         if kernel_size is not None and (kernel_size < 1 or kernel_size % 2 == 0):
@@ -54,17 +55,13 @@ class ClipGaussianBlur(ClipTransform):
             raise ValueError(f'sigma should begin above 0, not {tuple(sigma)}.')
         self.prob = check_probability('prob of ClipGaussianBlur', prob)
         self.per_frame, self.engine = per_frame, engine
-        self.kernel_size = kernel_size
+        self.kernel_size, self.decide_per_frame = kernel_size, decide_per_frame
 
     def draw(self, rng: np.random.Generator, sample: dict[str, Any]) -> dict[str, Any]:
         """``sigmas`` (t,) pixels; 0: no blur."""
-        applied = rng.random() < self.prob
-        low, high = self.sigma
-        rows = draw_rows(
-            lambda: low + (high - low) * rng.random(),
-            len(sample['frames']),
-            self.per_frame,
-        )
+        t, (low, high) = len(sample['frames']), self.sigma
+        applied = np.array(draw_rows(rng.random, t, self.decide_per_frame)) < self.prob
+        rows = draw_rows(lambda: low + (high - low) * rng.random(), t, self.per_frame)
         return dict(sigmas=np.array(rows) * applied)
 
     def apply(self, sample: dict[str, Any], sigmas: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,23 @@
 """Losses: a pure function each, and a registered module with its settings."""
 
+from densecorr.models.losses.color_reconstruction import ColorReconstructionLoss
+from densecorr.models.losses.correlation_distillation import (
+    GlobalDistillationLoss,
+    LocalDistillationLoss,
+)
 from densecorr.models.losses.dul import DULLoss
+from densecorr.models.losses.info_nce import InfoNCELoss
+from densecorr.models.losses.match_selection import MatchSelection
 from densecorr.models.losses.random_walk import RandomWalkLoss
 from densecorr.models.losses.simsiam import SimSiamLoss
 
-__all__ = ['DULLoss', 'RandomWalkLoss', 'SimSiamLoss']
+__all__ = [
+    'ColorReconstructionLoss',
+    'DULLoss',
+    'GlobalDistillationLoss',
+    'InfoNCELoss',
+    'LocalDistillationLoss',
+    'MatchSelection',
+    'RandomWalkLoss',
+    'SimSiamLoss',
+]

@@ -34,7 +34,7 @@ def simsiam(
         ValueError: shapes differ.
 
     Reference: Chen and He, CVPR 2021, arXiv:2011.10566, Eq. 1 to 4. Official:
-        xvjiarui/VFS ``mmaction/models/losses/sim_loss.py`` (8e055cc), ``CosineSimLoss``.
+        xvjiarui/VFS ``mmaction/models/losses/sim_loss.py`` (8e055cc).
     """
     shapes = {
         tuple(feats.shape)
