@@ -24,7 +24,7 @@ def test_precision_by_hand() -> None:
     found = clusters_above(clusters, precisions, 0.75)
     assert found.tolist() == [
         [[True, True], [True, True]],
-        [[True, False]] + [[False] * 2],
+        [[True, False], [False, False]],
     ]
 
 
