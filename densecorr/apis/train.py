@@ -16,8 +16,8 @@ from torch import nn
 
 from densecorr.apis.config import apply_options, load_config
 from densecorr.apis.evaluate import seed_of
+from densecorr.apis.initial_weights import build_with_weights
 from densecorr.apis.validation import build_validation, with_preview_tasks
-from densecorr.convert import load_backbone
 from densecorr.engine.activation_checkpointing import checkpoint_activations
 from densecorr.engine.compiling import compile_if_asked
 from densecorr.engine.launch import (
@@ -33,7 +33,7 @@ from densecorr.engine.unused_parameters import leave_out
 from densecorr.engine.validation_hook import ValidationHook
 from densecorr.models.layers.sync_batch_norm import convert_sync_batch_norm
 from densecorr.models.methods.base import BaseMethod
-from densecorr.registry import DATASETS, MODELS
+from densecorr.registry import DATASETS
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
 
 _REQUIRED = ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg')
@@ -51,6 +51,7 @@ _KNOWN = (
     'param_scheduler',
     'randomness',
     'sync_bn',
+    'teacher',
     'tracker',
     'unused_parameters',
     'validation',
@@ -237,30 +238,9 @@ def build_train_runner(
 def build_method(cfg: Config, processes: Processes) -> BaseMethod:
     """The method with its initial weights, on its device, changed as the config says.
 
-    Raises:
-        TypeError: ``model`` of the config is no training method.
+    See :func:`densecorr.apis.initial_weights.build_with_weights`.
     """
-    model = MODELS.build(cfg.model)
-    if not isinstance(model, BaseMethod):
-        raise TypeError(
-            f'model of {cfg.filename} is a {type(model).__name__}, which has no loss. '
-            'Train one of the methods of densecorr.models.methods.'
-        )
-    init = dict(cfg.get('init') or {})
-    if init:
-        report = load_backbone(
-            model.backbone,
-            init.pop('backbone'),
-            init.pop('source', None),
-            init.pop('allow_unsafe', False),
-            cfg.get('checkpoint_source'),
-        )
-        print_log(f'initial weights\n{report}', logger='current')
-    if init:
-        raise KeyError(
-            f'init of {cfg.filename} has {sorted(init)}; it takes '
-            "['backbone', 'source', 'allow_unsafe']."
-        )
+    model = build_with_weights(cfg)
     leave_out(model, cfg.get('unused_parameters') or [])
     if cfg.get('sync_bn') and processes.world_size > 1:
         convert_sync_batch_norm(model, processes.device)

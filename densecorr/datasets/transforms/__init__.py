@@ -6,6 +6,7 @@ from densecorr.datasets.transforms.color_jitter import ClipColorJitter
 from densecorr.datasets.transforms.crop import ClipCenterCrop, ClipRandomCrop
 from densecorr.datasets.transforms.flip import ClipRandomFlip
 from densecorr.datasets.transforms.gray import ClipRandomGray
+from densecorr.datasets.transforms.lab import ClipToLab
 from densecorr.datasets.transforms.pack import PackClip
 from densecorr.datasets.transforms.patch_grid import PatchGrid
 from densecorr.datasets.transforms.random_resized_crop import ClipRandomResizedCrop
@@ -24,6 +25,7 @@ __all__ = [
     'ClipRepeat',
     'ClipResize',
     'ClipSecondView',
+    'ClipToLab',
     'ClipTransform',
     'PackClip',
     'PatchGrid',
