@@ -1,6 +1,7 @@
 """Heads: what a method puts on the features of a backbone."""
 
+from densecorr.models.heads.linear_probe import LinearProbeHead
 from densecorr.models.heads.projection import ProjectionHead
 from densecorr.models.heads.simsiam import SimSiamHead
 
-__all__ = ['ProjectionHead', 'SimSiamHead']
+__all__ = ['LinearProbeHead', 'ProjectionHead', 'SimSiamHead']
