@@ -61,6 +61,8 @@ class Plan:
             the products, instead of piece by piece for every block.
         num_bytes: what the operator is estimated to allocate.
         cost: estimated nanoseconds, comparable between plans only.
+        fused: one kernel keeps the best keys while it scores; ``dense``, ``strips`` and
+            ``converted`` say nothing then.
     """
 
     rows: int
@@ -70,9 +72,11 @@ class Plan:
     converted: bool
     num_bytes: int
     cost: float
+    fused: bool = False
 
     def __str__(self) -> str:
         kind = 'dense' if self.dense else 'windowed'
+        kind = 'fused' if self.fused else kind
         return f'{kind}, blocks of {self.rows}x{self.cols} queries'
 
 
@@ -163,7 +167,8 @@ def plan_blocks(problem: Problem, max_memory: int, method: str = 'auto') -> Plan
     """
     if method not in ('auto', 'dense', 'windowed'):
         raise ValueError(
-            f"method is {method!r}; it should be 'auto', 'dense' or 'windowed'."
+            f"method is {method!r}; it should be 'auto', 'dense', 'windowed' or "
+            "'fused'."
         )
     no_window = problem.window.shape == 'none' or problem.query != problem.keys
     if method == 'windowed' and no_window:

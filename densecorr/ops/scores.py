@@ -165,9 +165,9 @@ class Group:
             cells)`` int64 copies, 0 where a key is not allowed.
         """
         t, _, cells = self.shape
-        if self.values.dtype == torch.float32:
+        if hasattr(self, 'values') and self.values.dtype == torch.float32:
             values = self.values[:, queries]
-        else:
+        else:  # rounded, or never kept
             values = torch.empty(t, len(queries), cells, device=self.block.query.device)
             for place, frame in enumerate(self.frames):
                 source = area_feats(self.keys, frame, self.area)

@@ -183,7 +183,14 @@ class Search:
         self.statistics.tied += int(tied.sum())
         again |= tied
         values, index = in_order(values, index)
-        slots = self._to_slots(ids, values, index, k)
+        yield from self._finish(
+            ids, groups, self._to_slots(ids, values, index, k), again
+        )
+
+    def _finish(
+        self, ids: Tensor, groups: list[Group], slots: Slots, again: Tensor
+    ) -> Iterator[tuple[Tensor, Slots]]:
+        """Slots as they were found, and those that are computed ``again``, exactly."""
         if not bool(again.any()):
             yield ids, slots
             return
