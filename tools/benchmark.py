@@ -16,6 +16,9 @@ PARTS = (
     'protocols',
     'spriteworld',
     'data',
+    'segmentation',
+    'correlation',
+    'train',
 )
 
 

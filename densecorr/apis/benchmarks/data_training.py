@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 
-from densecorr.apis.train import build_train_runner, train_config
-from densecorr.engine.launch import start_processes, stop_processes
+from densecorr.apis.benchmarks.bare_training import run_bare
+from densecorr.apis.train import train_config
 
 _WARM = 3  # iterations that start workers and allocate memory
 _WAITING = 0.05  # share of an iteration above which a training waits for its clips
@@ -43,7 +42,7 @@ def measure_training(
     iters: int,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Run the first iterations of a training, without checkpoints and validation.
+    """Run the first iterations of a training, see :func:`run_bare`.
 
     Args:
         config: of the training.
@@ -61,19 +60,8 @@ def measure_training(
     if iters < 1:
         raise ValueError(f'iters is {iters}; give at least 1.')
     cfg = train_config(config, options)
-    cfg.validation, cfg.custom_hooks, cfg.default_hooks = None, [], {}
-    cfg.visualizer = None
-    cfg.train_cfg = dict(max_iters=_WARM + iters)
-    seed = cfg.get('randomness', {}).get('seed') or 0
-    processes = start_processes(threads=threads, seed=seed)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            runner = build_train_runner(cfg, Path(folder), processes)
-            times = LoopTimes()
-            runner.register_hook(times)
-            runner.train()
-    finally:
-        stop_processes()
+    times = LoopTimes()
+    run_bare(cfg, _WARM + iters, times, threads=threads)
     loader = cfg.train_dataloader
     return dict(
         clips=loader.batch_size * cfg.optim_wrapper.get('accumulative_counts', 1),

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,13 +29,39 @@ SHAPES = (
 )
 
 
-def _status(name: str) -> int:
-    """A line of this process's memory status, in bytes."""
+def process_bytes(name: str) -> int:
+    """A line of this process's memory status: ``'VmRSS'`` now, ``'VmHWM'`` its peak.
+
+    Raises:
+        OSError: the system does not tell.
+    """
     text = Path('/proc/self/status').read_text()
     found = re.search(rf'^{name}:\s+(\d+) kB', text, re.MULTILINE)
     if found is None:
         raise OSError(f'this system does not report {name}; the peak cannot be read.')
     return int(found.group(1)) * 1024
+
+
+def restart_peak() -> None:
+    """Let this process's peak count from now on."""
+    Path('/proc/self/clear_refs').write_text('5')
+
+
+def in_fresh_process(module: str, value: Any) -> Any:
+    """What a module's ``--child`` writes as the last line of its output, in JSON.
+
+    Args:
+        module: dotted name; ``python -m MODULE --child VALUE`` is run.
+        value: that JSON can hold.
+
+    Raises:
+        RuntimeError: the process failed; has the end of its messages.
+    """
+    command = [sys.executable, '-m', module, '--child', json.dumps(value)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f'the measuring process failed: {done.stderr[-2000:]}')
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def _run(
@@ -61,21 +88,16 @@ def measure(shape: list) -> dict[str, int]:
     torch.manual_seed(0)
     h, w, c, m, radius, k, o, bound = shape
     _run(_WARM, _WARM, c, m, min(radius, _WARM // 2), k, o, bound)
-    before = _status('VmRSS')
-    Path('/proc/self/clear_refs').write_text('5')  # the peak counts from here
+    before = process_bytes('VmRSS')
+    restart_peak()
     _run(h, w, c, m, radius, k, o, bound)
     given = 4 * m * h * w * (c + o)
-    return dict(used=_status('VmHWM') - before - given, bound=parse_bytes(bound))
+    return dict(used=process_bytes('VmHWM') - before - given, bound=parse_bytes(bound))
 
 
 def measure_in_fresh_process(shape: list | tuple) -> dict[str, int]:
     """:func:`measure` in a new interpreter."""
-    module = 'densecorr.apis.benchmarks.memory'
-    command = [sys.executable, '-m', module, '--child', json.dumps(list(shape))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f'the measuring process failed: {done.stderr[-2000:]}')
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return in_fresh_process('densecorr.apis.benchmarks.memory', list(shape))
 
 
 def main(argv: list[str] | None = None) -> int:
