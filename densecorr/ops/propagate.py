@@ -19,7 +19,7 @@ from .keys import Keys, query_positions
 from .plan import Plan, Problem, blocks_of, parse_bytes, plan_blocks
 from .precision import full_precision
 from .search import Search, Statistics
-from .selection import Rule, Slots, exact_slots, slot_weights, weighted_labels
+from .selection import Rule, Slots, exact_slots, labels_of
 from .window import Window, grid_positions
 
 PRECISIONS = ('float32', 'bfloat16')
@@ -125,8 +125,7 @@ def propagate(
         return Propagated(out.view(h, w, -1), None, statistics)
     search = _search(query, keys, window, rule, limit, method, precision)
     for ids, slots in search.blocks():
-        weights = slot_weights(slots.values, rule)
-        out[ids] = weighted_labels(labels, slots.index, weights)
+        out[ids] = labels_of(labels, slots, rule)
     return Propagated(out.view(h, w, -1), search.plan, search.statistics)
 
 
@@ -241,4 +240,4 @@ def propagate_reference(
 ) -> Tensor:
     """The definition of :func:`propagate`, ``(q, o)``; for tests and spot checks."""
     slots = slots_reference(query, keys, window, rule, queries)
-    return weighted_labels(labels, slots.index, slot_weights(slots.values, rule))
+    return labels_of(labels, slots, rule)

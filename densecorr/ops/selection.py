@@ -151,6 +151,28 @@ def weighted_labels(labels: Tensor, index: Tensor, weights: Tensor) -> Tensor:
     )
 
 
+def labels_of(labels: Tensor, slots: Slots, rule: Rule) -> Tensor:
+    """Labels that slots give, ``(q, o)``; no bit depends on which rows are together.
+
+    Args:
+        labels: ``(m * n, o)`` float labels of all keys.
+        slots: ``(q, s)``; with ``ties='all'`` rows may fill more than ``topk``, and
+            those that fill as many are added up together.
+        rule: temperature and weighting.
+    """
+    width = slots.values.shape[1]
+    if rule.topk is None or width <= rule.topk:
+        weights = slot_weights(slots.values, rule)
+        return weighted_labels(labels, slots.index, weights)
+    filled = (slots.values > -torch.inf).sum(1).clamp_min(rule.topk)
+    out = labels.new_empty(len(filled), labels.shape[1])
+    for count in filled.unique().tolist():
+        rows = filled == count
+        values, index = slots.values[rows, :count], slots.index[rows, :count]
+        out[rows] = weighted_labels(labels, index, slot_weights(values, rule))
+    return out
+
+
 def exact_slots(values: Tensor, index: Tensor, copies: Tensor, rule: Rule) -> Slots:
     """Slots of some queries from their affinities with all keys: the definition.
 

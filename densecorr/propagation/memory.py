@@ -103,8 +103,7 @@ class FrameMemory:
 
     def keys(self, entries: Mapping[int, tuple[int, int]]) -> Keys:
         """Keys of a context: frame to (copies in the window, copies outside)."""
-        if self._feats is None:
-            raise ValueError('the memory is empty: start the propagation first.')
+        feats = self.feats
         near, far = [0] * self.capacity, [0] * self.capacity
         norms = [(0.0, 0.0)] * self.capacity
         for frame, copies in entries.items():
@@ -112,7 +111,14 @@ class FrameMemory:
             near[slot], far[slot] = copies
             norms[slot] = self._norms.get(frame, (0.0, 0.0))
         kept = tuple(norms) if self.keep_norms else None
-        return Keys(self._feats, tuple(near), tuple(far), self._center, kept)
+        return Keys(feats, tuple(near), tuple(far), self._center, kept)
+
+    @property
+    def feats(self) -> Tensor:
+        """``(capacity, h, w, c)`` features of all places."""
+        if self._feats is None:
+            raise ValueError('the memory is empty: start the propagation first.')
+        return self._feats
 
     @property
     def labels(self) -> Tensor:
