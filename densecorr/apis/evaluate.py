@@ -131,7 +131,7 @@ def evaluate(
             # an earlier run into this folder may have had fewer videos
             (folder.path / YARDSTICKS_FILE).unlink(missing_ok=True)
             write_report(folder.path, content, loop.dataset)
-            facts = run_facts(processes, started, config, checkpoint)
+            facts = run_facts(processes, started, config, checkpoint, source)
             folder.write_json('run.json', facts)
             print_log(
                 f'the score:\n{format_result({**content, "out": folder.path})}',
@@ -341,7 +341,11 @@ def load_weights(
 
 
 def run_facts(
-    processes: Processes, started: float, config: str | Path, checkpoint: str
+    processes: Processes,
+    started: float,
+    config: str | Path,
+    checkpoint: str,
+    source: str | None = None,
 ) -> dict[str, Any]:
     """What differs between equal runs: time, host, command, processes."""
     return dict(
@@ -349,6 +353,7 @@ def run_facts(
         folder=str(Path.cwd()),
         config=str(config),
         checkpoint=checkpoint,
+        source=source,
         started=time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(started)),
         seconds=round(time.time() - started, 1),
         host=platform.node(),

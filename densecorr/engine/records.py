@@ -58,6 +58,7 @@ class ResultFolder:
     def __init__(self, path: str | Path, fingerprint: Mapping | None = None) -> None:
         self.path = Path(path)
         self.fingerprint = None if fingerprint is None else canonical(fingerprint)
+        self.videos: dict[str, dict[str, Any]] = {}  # loaded or saved, by name
 
     def frame_path(self, video: VideoSample, index: int) -> Path:
         """Where the result of a frame lies."""
@@ -121,10 +122,12 @@ class ResultFolder:
         if not all(file.is_file() for file in files):
             return None
         record = _read_record(path)
-        expected = {**self.fingerprint, 'inputs': video.hash_inputs()}
+        inputs = video.hash_inputs()
+        expected = {**self.fingerprint, 'inputs': inputs}
         check_same(expected, record['fingerprint'], str(path))
         if record.get('label_frames') != list(video.label_frames):
             return None  # labels to score with came or went
+        self.videos[video.name] = _facts(video, inputs)
         return record['results']
 
     def begin(self, video: VideoSample) -> None:
@@ -144,16 +147,18 @@ class ResultFolder:
         """
         results = json.loads(json.dumps(results))
         if self.fingerprint is not None:
+            inputs = video.hash_inputs()
             record = dict(
                 schema=RECORD_SCHEMA,
                 video=video.name,
                 num_frames=video.num_frames,
                 label_frames=list(video.label_frames),
                 results=results,
-                fingerprint={**self.fingerprint, 'inputs': video.hash_inputs()},
+                fingerprint={**self.fingerprint, 'inputs': inputs},
             )
             text = json.dumps(record, indent=1, sort_keys=True)
             write_atomic(self.record_path(video.name), text + '\n')
+            self.videos[video.name] = _facts(video, inputs)
         return results
 
     def write_json(self, name: str, value: Any) -> None:
@@ -165,6 +170,12 @@ class ResultFolder:
         """The part of the fingerprint that all videos share must be this run's."""
         shared = {k: v for k, v in record['fingerprint'].items() if k != 'inputs'}
         check_same(self.fingerprint or {}, shared, str(path))
+
+
+def _facts(video: VideoSample, inputs: str) -> dict[str, Any]:
+    """What the summary says of a video: frames, labelled ones, hash of both."""
+    labels = len(video.label_frames)
+    return dict(frames=video.num_frames, labels=labels, inputs=inputs)
 
 
 def _read_record(path: Path) -> dict:

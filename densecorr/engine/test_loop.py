@@ -23,7 +23,7 @@ from densecorr.structures import FrameResult, JointResult, VideoSample
 from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
 
-METRICS_SCHEMA = 1
+METRICS_SCHEMA = 2  # 2 has the inputs of each video
 
 
 def deal_videos(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
@@ -115,9 +115,11 @@ class VideoTestLoop(BaseLoop):
         results = {i: found for i, found in finished.items() if found is not None}
         self._run_share([i for i in share if i not in results], results)
         gathered = self.results = {}
-        for part in gather(results):
+        videos: dict[str, dict[str, Any]] = {}
+        for part, seen in gather((results, self.folder.videos)):
             gathered.update(part)
-        content = self._summarise(gathered) if get_rank() == 0 else {}
+            videos.update(seen)
+        content = self._summarise(gathered, videos) if get_rank() == 0 else {}
         self.content = gather(content)[0]
         metrics = self.content['metrics']
         self.runner.call_hook('after_test_epoch', metrics=metrics)
@@ -243,7 +245,9 @@ class VideoTestLoop(BaseLoop):
         for metric in self.metrics:
             metric.update(result.index, found, target)
 
-    def _summarise(self, gathered: dict[int, list[dict]]) -> dict[str, Any]:
+    def _summarise(
+        self, gathered: dict[int, list[dict]], videos: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
         """Compute the metrics over all videos and write the summary files."""
         metrics: dict[str, float] = {}
         for number, metric in enumerate(self.metrics):
@@ -264,5 +268,7 @@ class VideoTestLoop(BaseLoop):
             **self.summary,
             fingerprint=self.folder.fingerprint,
         )
+        if videos:
+            content['videos'] = {name: videos[name] for name in sorted(videos)}
         self.folder.write_json('metrics.json', content)
         return content

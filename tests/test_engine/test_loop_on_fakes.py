@@ -90,7 +90,12 @@ def test_loop_writes_results_numbers_and_summary(tmp_path):
         assert np.array_equal(np.asarray(png), first.indices)
     content = json.loads((tmp_path / 'metrics.json').read_text())
     assert content['metrics'] == metrics
-    assert (content['schema'], content['task']) == (1, 'davis')
+    assert (content['schema'], content['task']) == (2, 'davis')
+    hashes = {n: fake_video(n, t).hash_inputs() for n, t in (('a', 4), ('b', 2))}
+    assert content['videos'] == {
+        'a': dict(frames=4, labels=4, inputs=hashes['a']),
+        'b': dict(frames=2, labels=2, inputs=hashes['b']),
+    }
     assert content['fingerprint'] == {**FINGERPRINT, 'weights': hash_tensors({})}
     assert (content['num_videos'], content['num_frames']) == (2, 6)
 
