@@ -56,7 +56,8 @@ class FusedSearch(Search):
         self._limit = limit
         total, kept = query.shape[0] * query.shape[1], self._kept(rule, bfloat16)
         num_bytes = total * kept * _BYTES_OF_FOUND
-        plan = Plan(*self._kernel.BLOCK, False, False, False, num_bytes, 0.0, True)
+        rows, cols = self._kernel.BLOCK
+        plan = Plan(rows, cols, False, False, False, num_bytes, cost=0.0, fused=True)
         super().__init__(query, keys, window, rule, plan, bfloat16)
 
     @staticmethod

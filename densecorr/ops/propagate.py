@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .fused_search import FusedSearch
+from .kernels import fused_problem
 from .keys import Keys, query_positions
 from .plan import Plan, Problem, blocks_of, parse_bytes, plan_blocks
 from .precision import full_precision
@@ -102,7 +104,8 @@ def propagate(
         rule: slots, temperature, ties, weights.
         max_memory: bound on what is allocated beyond features and labels, bytes or
             ``'512MB'``.
-        method: ``'auto'`` takes the cheaper of ``'dense'`` and ``'windowed'``.
+        method: ``'auto'`` takes the kernel, ``'fused'``, on CUDA where Triton is, and
+            else the cheaper of ``'dense'`` and ``'windowed'``.
         precision: ``'bfloat16'`` pre-selects with bfloat16 products, scores the
             survivors in float32 and computes again what it cannot prove.
 
@@ -172,9 +175,13 @@ def _search(
     method: str,
     precision: str,
 ) -> Search:
+    bfloat16 = precision == 'bfloat16'
+    kernel = query.is_cuda and not fused_problem(query.device)
+    if method == 'fused' or (method == 'auto' and kernel):
+        return FusedSearch(query.float(), keys, window, rule, limit, bfloat16)
     problem = problem_of(query, keys, window, rule, precision)
     plan = plan_blocks(problem, limit, method)
-    return Search(query.float(), keys, window, rule, plan, precision == 'bfloat16')
+    return Search(query.float(), keys, window, rule, plan, bfloat16)
 
 
 def _all_weights(

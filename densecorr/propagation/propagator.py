@@ -27,7 +27,8 @@ class Limits:
     Args:
         max_memory: bound on what the operator allocates beyond features and labels.
         max_bank: bound on the stored features, see :class:`FrameMemory`.
-        method: ``'auto'``, ``'dense'`` or ``'windowed'``.
+        method: ``'auto'``, ``'dense'``, ``'windowed'`` or ``'fused'``, see
+            :func:`densecorr.ops.propagate.propagate`.
         precision: ``'float32'`` or ``'bfloat16'`` with certificates.
         check: so many random queries of every frame are computed again by the
             definition, and a difference is an error (slow).

@@ -82,16 +82,13 @@ def test_labels_equal_those_of_the_windowed_path(ties, precision, limit):
     keys = Keys(integers(3, 4, 6, 16, seed=1), near, far)
     query = integers(4, 6, 16)
     labels = torch.rand(72, 3, generator=torch.Generator().manual_seed(2)).to(DEVICE)
-    search = FusedSearch(query, keys, window, rule, limit, precision == 'bfloat16')
-    out = torch.empty(24, 3, device=DEVICE)
-    from densecorr.ops.selection import slot_weights, weighted_labels
-
-    for ids, slots in search.blocks():
-        out[ids] = weighted_labels(
-            labels, slots.index, slot_weights(slots.values, rule)
-        )
-    expected = propagate(query, keys, labels, window, rule).labels.flatten(0, 1)
-    torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)
+    fused = propagate(
+        query, keys, labels, window, rule,
+        method='fused', max_memory=limit, precision=precision,
+    )  # fmt: skip
+    assert str(fused.plan) == 'fused, blocks of 8x8 queries'
+    expected = propagate(query, keys, labels, window, rule, method='windowed')
+    torch.testing.assert_close(fused.labels, expected.labels, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize('store', [torch.float32, torch.float16, torch.bfloat16])

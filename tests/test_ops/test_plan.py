@@ -40,7 +40,7 @@ def test_forced_methods():
     assert plan_blocks(only_global, 10**9, 'windowed').dense
     with pytest.raises(ValueError, match="method 'windowed' needs a window"):
         plan_blocks(problem((60, 107), window=Window()), 10**9, 'windowed')
-    with pytest.raises(ValueError, match=r"'quick'.*'auto', 'dense' or 'windowed'"):
+    with pytest.raises(ValueError, match=r"'quick'.*'windowed' or 'fused'"):
         plan_blocks(problem((60, 107)), 10**9, 'quick')
 
 

@@ -4,6 +4,8 @@ No affinity reaches the memory: a program keeps the best keys of its block of qu
 while it walks over the key frames. Imported only where Triton is, see
 :func:`densecorr.ops.kernels.fused_problem`.
 """
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# The arguments of a kernel are pointers and numbers that only Triton knows.
 
 from __future__ import annotations
 
