@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,14 @@ _T = TypeVar('_T')
 
 class VideoError(RuntimeError):
     """A video cannot be evaluated; the message names it and the frame."""
+
+
+def raise_named(error: Exception, video: VideoSample, index: int) -> NoReturn:
+    """Raise an error of frame ``index``, or of the last, with video and frame."""
+    if isinstance(error, (VideoError, OSError, MemoryError)):
+        raise error
+    frame = video.frame_names[min(index, video.num_frames - 1)]
+    raise VideoError(f'video {video.name!r}, frame {frame!r}: {error}') from error
 
 
 class SeenFrames:

@@ -9,6 +9,7 @@
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
     <out>/yardsticks.json, yardsticks/      what the score is compared with
     <out>/votes/<video>.npz                 who decided the worst frame of a video
+    <out>/sweep.*                           of a sweep, which has no predictions
     <out>/run.json, logs/                   time, host, command: never compared
 """
 
@@ -40,6 +41,8 @@ _OUR_FILES = (
     'run.json',
     'config.py',
     'report.html',
+    'sweep.json',
+    'sweep.png',
     '*.csv',
 )
 _TORN = ('predictions', 'records', 'votes')  # folders where a kill can leave some

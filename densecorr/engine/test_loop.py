@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
@@ -13,7 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
 from densecorr.engine.launch import gather
-from densecorr.engine.look_ahead import LookAhead, SeenFrames, VideoError
+from densecorr.engine.look_ahead import LookAhead, SeenFrames, raise_named
 from densecorr.engine.progress import FrameProgress, format_seconds
 from densecorr.engine.records import ResultFolder
 from densecorr.engine.writers import ResultWriter, writers_of
@@ -200,13 +201,8 @@ class VideoTestLoop(BaseLoop):
                     self._score(ahead, result)
                     if progress is not None:
                         progress.advance()
-            except (VideoError, OSError, MemoryError):
-                raise
             except Exception as error:
-                following = video.frame_names[min(index + 1, video.num_frames - 1)]
-                raise VideoError(
-                    f'video {video.name!r}, frame {following!r}: {error}'
-                ) from error
+                raise_named(error, video, index + 1)
         for writer in writers:
             writer.finish()
         return [metric.finish() for metric in self.metrics]
@@ -233,31 +229,21 @@ class VideoTestLoop(BaseLoop):
             )
 
     def _score(self, video: VideoSample, result: FrameResult | JointResult) -> None:
-        known, target = result.index in video.label_frames, None
-        if isinstance(result, JointResult):
-            found = result.joints
-            if known and video.read_joints is not None:
-                target = video.read_joints(result.index)
-        else:
-            found = result.label_map
-            if known:
-                target = video.read_labels(result.index).indices
+        target = truth_of(video, result.index)
         for metric in self.metrics:
-            metric.update(result.index, found, target)
+            metric.update(result.index, found_in(result), target)
 
     def _summarise(
         self, gathered: dict[int, list[dict]], videos: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
         """Compute the metrics over all videos and write the summary files."""
-        metrics: dict[str, float] = {}
-        for number, metric in enumerate(self.metrics):
-            results = [gathered[i][number] for i in sorted(gathered)]
-            values = metric.compute_metrics(results)
-            tables = metric.tables(results)
-            prefix = f'{type(metric).__name__}_' if metrics.keys() & values else ''
-            metrics.update({f'{prefix}{key}': value for key, value in values.items()})
-            for name, text in tables.items():
-                write_atomic(self.folder.path / f'{prefix}{name}', text)
+        results = [
+            [gathered[i][number] for i in sorted(gathered)]
+            for number in range(len(self.metrics))
+        ]
+        metrics, tables = score_all(self.metrics, results)
+        for name, text in tables.items():
+            write_atomic(self.folder.path / name, text)
         weights = self.dataset.weights()
         content = dict(
             schema=METRICS_SCHEMA,
@@ -272,3 +258,39 @@ class VideoTestLoop(BaseLoop):
             content['videos'] = {name: videos[name] for name in sorted(videos)}
         self.folder.write_json('metrics.json', content)
         return content
+
+
+def found_in(result: FrameResult | JointResult) -> np.ndarray:
+    """The label map or the joints of a result."""
+    return result.joints if isinstance(result, JointResult) else result.label_map
+
+
+def truth_of(video: VideoSample, index: int) -> np.ndarray | None:
+    """Labels or joints that a frame is scored with; None where it has none."""
+    if index not in video.label_frames:
+        return None
+    if video.read_joints is not None:
+        return video.read_joints(index)
+    return video.read_labels(index).indices
+
+
+def score_all(
+    metrics: Sequence[Any], results: Sequence[Sequence[dict]]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Numbers and tables of several metrics over all videos.
+
+    Args:
+        metrics: their names are put before numbers that an earlier one has, too.
+        results: for each metric what it finished every video with.
+
+    Returns:
+        numbers by name, and texts of files by name.
+    """
+    values: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for metric, found in zip(metrics, results, strict=True):
+        numbers, tables = metric.compute_metrics(found), metric.tables(found)
+        prefix = f'{type(metric).__name__}_' if values.keys() & numbers else ''
+        values.update({f'{prefix}{key}': value for key, value in numbers.items()})
+        texts.update({f'{prefix}{name}': text for name, text in tables.items()})
+    return values, texts
