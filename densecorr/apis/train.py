@@ -17,7 +17,11 @@ from torch import nn
 from densecorr.apis.config import apply_options, load_config
 from densecorr.apis.evaluate import seed_of
 from densecorr.apis.initial_weights import build_with_weights
-from densecorr.apis.validation import build_validation, with_preview_tasks
+from densecorr.apis.validation import (
+    build_validation,
+    validation_tasks,
+    with_preview_tasks,
+)
 from densecorr.engine.activation_checkpointing import checkpoint_activations
 from densecorr.engine.compiling import compile_if_asked
 from densecorr.engine.launch import (
@@ -30,7 +34,7 @@ from densecorr.engine.train_checkpoint import find_checkpoints
 from densecorr.engine.train_loader import build_loader
 from densecorr.engine.train_runner import TrainRunner
 from densecorr.engine.unused_parameters import leave_out
-from densecorr.engine.validation_hook import ValidationHook
+from densecorr.engine.validation_hook import BEST, ValidationHook
 from densecorr.models.layers.sync_batch_norm import convert_sync_batch_norm
 from densecorr.models.methods.base import BaseMethod
 from densecorr.registry import DATASETS
@@ -176,7 +180,8 @@ def prepare_folder(folder: Path, resume: str | None, overwrite: bool) -> None:
             f'{old[0].name}. Go on from it with --resume, start anew with --overwrite, '
             'or give another --work-dir.'
         )
-    for path in (*old, *folder.glob('best_*.pth')):
+    best = (path for kind in BEST for path in folder.glob(kind))
+    for path in (*old, *best):
         path.unlink()
 
 
@@ -210,6 +215,7 @@ def build_train_runner(
     if cfg.get('validation'):
         validate = build_validation(cfg, options, model, processes)
         settings = {k: v for k, v in cfg.validation.items() if k != 'options'}
+        settings['tasks'] = list(validation_tasks(cfg))
         hooks.append(ValidationHook(validate, **settings))
     runner = TrainRunner(
         resume_from=resume,

@@ -16,6 +16,7 @@ from densecorr.models.methods.base import BaseMethod
 from densecorr.registry import DATASETS, MODELS
 
 _PREVIEW = 'PreviewHook'
+_ENTRY = ('task', 'name', 'tracker')
 
 Validate = Callable[[str, Path], dict[str, float]]
 
@@ -33,8 +34,9 @@ def build_validation(
     call: the method in training keeps its modes and statistics.
 
     Args:
-        cfg: of the training; ``validation.tasks`` names tasks of it, and
-            ``validation.options`` has changes for them by dotted key.
+        cfg: of the training; ``validation.tasks`` has tasks of it, see
+            :func:`validation_tasks`, and ``validation.options`` changes for them by
+            dotted key.
         options: of the command line.
         method: in training.
         processes: of this run.
@@ -45,25 +47,56 @@ def build_validation(
     """
     changes = {**(options or {}), **(cfg.validation.get('options') or {})}
     loops = {}
-    for task in cfg.validation.tasks:
-        task_cfg = resolve(cfg.filename, task, None, changes)
+    for name, entry in validation_tasks(cfg).items():
+        task_cfg = resolve(cfg.filename, entry['task'], None, changes)
+        if entry.get('tracker'):
+            task_cfg.merge_from_dict({'tracker': entry['tracker']})
         tracker: Any = MODELS.build(tracker_config(task_cfg))
-        loops[task] = (tracker.to(processes.device), task_cfg)
+        loops[name] = (tracker.to(processes.device), task_cfg)
         DATASETS.build(task_cfg.test_dataset)
 
-    def validate(task: str, folder: Path) -> dict[str, float]:
-        tracker, task_cfg = loops[task]
+    def validate(name: str, folder: Path) -> dict[str, float]:
+        tracker, task_cfg = loops[name]
         tracker.backbone.load_state_dict(method.backbone.state_dict())
         loop = VideoTestLoop(
             SimpleNamespace(model=tracker, call_hook=_nothing),
             dict(dataset=task_cfg.test_dataset),
             task_cfg.test_evaluator,
             str(folder),
-            title=f'validation, {task}',
+            title=f'validation, {name}',
         )
         return loop.run()
 
     return validate
+
+
+def validation_tasks(cfg: Config) -> dict[str, dict[str, Any]]:
+    """What ``validation.tasks`` evaluates, by name.
+
+    An entry is the name of a task, or ``dict(task=..., name=..., tracker=...)``, which
+    is known as ``name`` and evaluated with these changes of the tracker, for example
+    ``dict(backbone=dict(outputs=('key',)))`` for another layer.
+
+    Raises:
+        KeyError: an entry has unknown keys, or no task.
+        ValueError: two entries have one name.
+    """
+    tasks: dict[str, dict[str, Any]] = {}
+    for entry in cfg.validation.tasks:
+        found = dict(task=entry) if isinstance(entry, str) else dict(entry)
+        if 'task' not in found or not set(found) <= set(_ENTRY):
+            raise KeyError(
+                f'validation.tasks of {cfg.filename} has {found}; give the name of a '
+                f'task, or a dict of {list(_ENTRY)}.'
+            )
+        name = found.setdefault('name', found['task'])
+        if name in tasks:
+            raise ValueError(
+                f'validation.tasks of {cfg.filename} has two entries {name!r}. Give '
+                'each a name of its own.'
+            )
+        tasks[name] = found
+    return tasks
 
 
 def with_preview_tasks(

@@ -8,7 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from densecorr.apis.evaluate import evaluate
-from densecorr.apis.train import train
+from densecorr.apis.train import prepare_folder, train
 from tests.training_toys import write_config
 from tests.trees import write_davis_tree
 
@@ -35,7 +35,7 @@ def config_with(folder, **validation):
             inputs=dict(mean=(0.5,) * 3, std=(0.25,) * 3),
         ),
         default_hooks=dict(checkpoint=dict(interval=2, unit='iter', max_keep=None)),
-        validation=dict(tasks=['davis'], interval=2, unit='iter', **validation),
+        validation=dict(tasks=['davis'], interval=2, unit='iter') | validation,
     )
     return write_config(folder, **fields)
 
@@ -119,6 +119,45 @@ def test_what_is_wrong_is_told_before_training(tmp_path, options):
     missing = {**options, 'task_davis.test_dataset.root': str(tmp_path / 'none')}
     with pytest.raises(FileNotFoundError, match='none'):
         run(tmp_path, missing, 'c')
+
+
+def test_the_better_of_two_trackers_names_the_snapshots(tmp_path, options):
+    inputs = dict(mean=(0.1, 0.5, 0.9))
+    shifted = dict(name='shifted', task='davis', tracker=dict(inputs=inputs))
+    tasks = ['davis', shifted]
+    best = ['davis/J&F-Mean', 'shifted/J&F-Mean']
+    settings = dict(tasks=tasks, best=best, max_keep=1, interval=1)
+    done = run(tmp_path, options, **settings)
+    history = done['validation']
+    assert [entry['iter'] for entry in history] == [0, 1, 2, 3, 4]
+    expected, highest = [], 0.0
+    for entry in history[1:]:
+        name = max(best, key=lambda name: entry['metrics'][name])
+        score, task = entry['metrics'][name], name.split('/')[0]
+        if score > highest:
+            highest = score
+            expected.append(f'iter{entry["iter"]:03d}_score{score:.3f}_{task}.pth')
+    assert [e['weights'] for e in history if 'weights' in e] == expected
+    kept = [path.name for path in (tmp_path / 'run').glob('*_score*.pth')]
+    assert kept == expected[-1:]
+    content = torch.load(tmp_path / 'run' / kept[0], weights_only=True)
+    assert content['validation'][-1]['weights'] == kept[0]
+    (tmp_path / 'run/iter_4.pth').unlink()
+    again = run(tmp_path, options, resume='auto', **settings)
+    assert again['validation'] == history
+    prepare_folder(tmp_path / 'run', None, overwrite=True)
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_bad_entries_are_told(tmp_path, options):
+    def fails(error, text, **settings):
+        with pytest.raises(error, match=text):
+            run(tmp_path, options, **settings)
+
+    fails(ValueError, "two entries 'davis'", tasks=['davis', dict(task='davis')])
+    fails(KeyError, r'give the name of a task, or a dict', tasks=[dict(name='a')])
+    fails(ValueError, 'max_keep of validation is 0', max_keep=0)
+    fails(ValueError, 'max_keep of validation is 2', max_keep=2, best=None)
 
 
 def test_a_preview_takes_clip_and_tracker_of_a_task(tmp_path, options):
