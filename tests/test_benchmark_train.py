@@ -119,8 +119,8 @@ def test_table_and_json_of_an_extrapolation(toy, tmp_path, monkeypatch):
     assert asked == [(n, 'bfloat16', ['backbone.conv']) for n in (1, 2, 4)]
     assert lines[0].splitlines()[-1] == (
         '| `toy.py` | 16 | `new:model.noise=0.2` `--amp bfloat16` '
-        '`--activation-checkpointing backbone.conv` | 3.19 ± 0.2 s | 5.01 | '
-        '3.19 ± 0.2 GB | extrapolated from batches 1, 2, 4 on the CPU |'
+        '`--activation-checkpointing backbone.conv` | 3.19 ± 0.16 s | 5.01 | '
+        '3.19 ± 0.16 GB | extrapolated from batches 1, 2, 4 on the CPU |'
     )
     result = json.loads(out.read_text())
     assert result['batch'] == 16

@@ -204,4 +204,4 @@ def _options(request: Request) -> list[str]:
 def _with_error(value: float, error: float, unit: str) -> str:
     if not error:
         return f'{value:.3g} {unit}'
-    return f'{value:.3g} ± {error:.1g} {unit}'
+    return f'{value:.3g} ± {error:.2g} {unit}'
