@@ -1,9 +1,13 @@
 """Mathematics on tensors: no registry, config, file or choice of device."""
 
+from densecorr.ops.attention_mask import attention_mask
+from densecorr.ops.cluster import cluster_maps, prototype_maps
 from densecorr.ops.cross_entropy import hard_cross_entropy, soft_cross_entropy
 from densecorr.ops.ema import ema_update_
 from densecorr.ops.keys import Keys
+from densecorr.ops.kmeans import KMeansRule, kmeans, nearest_centers
 from densecorr.ops.monitors import assignment_entropy, cluster_usage, feature_std
+from densecorr.ops.pca import fit_projection
 from densecorr.ops.pos_embed import interpolate_pos_embed
 from densecorr.ops.precision import full_precision, without_autocast
 from densecorr.ops.propagate import (
@@ -20,6 +24,7 @@ from densecorr.ops.size_policy import SizePlan, resolve_size
 from densecorr.ops.window import Window
 
 __all__ = [
+    'KMeansRule',
     'Keys',
     'Propagated',
     'Rule',
@@ -27,15 +32,21 @@ __all__ = [
     'Slots',
     'Window',
     'assignment_entropy',
+    'attention_mask',
+    'cluster_maps',
     'cluster_usage',
     'ema_update_',
     'feature_std',
+    'fit_projection',
     'full_precision',
     'hard_cross_entropy',
     'interpolate_pos_embed',
+    'kmeans',
     'make_schedule',
+    'nearest_centers',
     'propagate',
     'propagate_reference',
+    'prototype_maps',
     'resolve_size',
     'sinkhorn_assignment',
     'sinkhorn_plan',

@@ -11,6 +11,11 @@ from densecorr.evaluation.functional.boundary import (
     boundary_map,
     boundary_tolerance,
 )
+from densecorr.evaluation.functional.cluster_matching import (
+    cluster_scores,
+    contingency,
+    match_clusters,
+)
 from densecorr.evaluation.functional.davis import (
     frame_scores,
     match_objects,
@@ -27,7 +32,10 @@ __all__ = [
     'boundary_accuracy',
     'boundary_map',
     'boundary_tolerance',
+    'cluster_scores',
+    'contingency',
     'frame_scores',
+    'match_clusters',
     'match_objects',
     'pair_scores',
     'paired_bootstrap',

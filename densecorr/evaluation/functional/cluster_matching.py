@@ -74,13 +74,18 @@ def contingency(
     if not pred.size:
         empty = np.zeros(0, np.int64)
         return Contingency(np.zeros((0, 0), np.int64), empty, empty)
-    rows, columns = _Values.of(target), _Values.of(pred)
-    if rows.span * columns.span > _WIDEST:
-        rows, columns = _Values.sorted(target), _Values.sorted(pred)
-    pairs = rows.codes * columns.span + columns.codes
-    counts = np.bincount(pairs, minlength=rows.span * columns.span)
-    counts = counts.reshape(rows.span, columns.span)
-    return _without_empty(Contingency(counts, rows.values, columns.values))
+    classes, target = _numbered(target)
+    clusters, pred = _numbered(pred)
+    if len(classes) * len(clusters) > _WIDEST:
+        present, target = np.unique(target, return_inverse=True)
+        classes = classes[present]
+        present, pred = np.unique(pred, return_inverse=True)
+        clusters = clusters[present]
+    pairs = np.multiply(target, len(clusters), dtype=np.int64, casting='unsafe')
+    np.add(pairs, pred, out=pairs, casting='unsafe')
+    counts = np.bincount(pairs, minlength=len(classes) * len(clusters))
+    counts = counts.reshape(len(classes), len(clusters))
+    return _without_empty(Contingency(counts, classes, clusters))
 
 
 def fixed_contingency(
@@ -251,33 +256,17 @@ def unit_scores(
     )
 
 
-class _Values(NamedTuple):
-    """Values of an array as numbers from 0 on.
+def _numbered(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels ``(span,)`` from the least to the largest, and the number of each pixel's.
 
-    Attributes:
-        codes: number of every element.
-        values: ``(span,)`` value of every number, ascending.
-        span: how many numbers there are.
+    Where they lie far apart, only those that occur.
     """
-
-    codes: np.ndarray
-    values: np.ndarray
-    span: int
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> _Values:
-        """One number for every integer between the least and the largest value."""
-        low, high = int(array.min()), int(array.max())
-        span = high - low + 1
-        if span > _WIDEST:
-            return cls.sorted(array)
-        return cls(array.astype(np.int64) - low, np.arange(low, high + 1), span)
-
-    @classmethod
-    def sorted(cls, array: np.ndarray) -> _Values:
-        """One number for every value that occurs."""
-        values, codes = np.unique(array, return_inverse=True)
-        return cls(codes, values.astype(np.int64), len(values))
+    low, high = int(labels.min()), int(labels.max())
+    if high - low >= _WIDEST:
+        values, numbers = np.unique(labels, return_inverse=True)
+        return values.astype(np.int64), numbers
+    span = np.arange(low, high + 1)
+    return span, labels if low == 0 else labels.astype(np.int64) - low
 
 
 def _without_empty(table: Contingency) -> Contingency:
