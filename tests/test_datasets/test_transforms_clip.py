@@ -22,6 +22,7 @@ STEPS = [
     dict(type='ClipColorJitter', **JITTER, engine='pillow', per_frame=True),
     dict(type='ClipRandomGray', prob=1.0),
     dict(type='ClipGaussianBlur', prob=1.0),
+    dict(type='ClipRepeat', times=2),
     dict(type='PatchGrid', patch_size=16, stride=8),
     dict(type='PatchGrid', patch_size=16, stride=8, flip_prob=0.5, jitter=JITTER),
 ]
@@ -173,6 +174,18 @@ def test_pack():
     assert packed['data_samples'] == {name: sample[name] for name in names}
     frames.zero_()  # memory of its own
     assert sample['frames'].any()
+
+
+def test_repeated_frames_become_views():
+    sample = sample_of(t=2)
+    views = build('ClipRepeat', times=3)(sample)
+    expected = np.concatenate([sample['frames']] * 3)
+    np.testing.assert_array_equal(np.stack(views['frames']), expected)
+    assert views['frame_indices'].tolist() == [0, 1, 0, 1, 0, 1]
+    crop = build('ClipRandomResizedCrop', size=16, per_frame=True)(views)
+    assert len({frame.tobytes() for frame in crop['frames']}) == 6
+    with pytest.raises(ValueError, match='times of ClipRepeat is 0; give at least 1'):
+        build('ClipRepeat', times=0)
 
 
 def test_pack_patches():

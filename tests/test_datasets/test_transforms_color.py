@@ -213,6 +213,19 @@ def test_sigmas_per_clip_and_per_frame():
     assert not never['sigmas'].any()
 
 
+def test_blur_may_be_decided_for_every_frame():
+    sample = dict(frames=np.zeros((200, 2, 2, 3), np.uint8))
+    both = dict(per_frame=True, decide_per_frame=True)
+    sigmas = build('ClipGaussianBlur', **both).draw(np.random.default_rng(0), sample)
+    blurred = sigmas['sigmas'][sigmas['sigmas'] > 0]
+    assert 60 < len(blurred) < 140
+    assert len(set(blurred)) == len(blurred)
+    once = build('ClipGaussianBlur', per_frame=True)
+    for seed in range(4):
+        sigmas = once.draw(np.random.default_rng(seed), sample)['sigmas']
+        assert np.count_nonzero(sigmas) in (0, 200)
+
+
 def test_blur_of_a_clip():
     sample = sample_of()
     blur = build('ClipGaussianBlur', kernel_size=5)
