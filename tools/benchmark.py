@@ -16,6 +16,8 @@ PARTS = (
     'protocols',
     'spriteworld',
     'data',
+    'dul_loss',
+    'cuda',
     'segmentation',
     'correlation',
     'train',

@@ -33,16 +33,21 @@ _SIZE = (480, 854)
 _GENERATED_OBJECTS = 2
 
 
-def write_sequence(root: Path, num_frames: int, size: tuple[int, int] = _SIZE) -> None:
-    """A DAVIS tree of one sequence: textured discs that move over a textured ground."""
+def write_sequence(
+    root: Path,
+    num_frames: int,
+    size: tuple[int, int] = _SIZE,
+    name: str = _SEQUENCE,
+) -> None:
+    """Add a sequence to a DAVIS tree: textured discs move over a textured ground."""
     rng = np.random.default_rng(0)
     height, width = size
     texture = rng.integers(0, 255, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
     ground = cv2.resize(texture, (width, height), interpolation=cv2.INTER_CUBIC)
     skin = np.roll(ground, height // 3, axis=0)[..., ::-1]
     rows, cols = np.mgrid[:height, :width]
-    images = root / 'JPEGImages/480p' / _SEQUENCE
-    images.mkdir(parents=True)
+    images = root / 'JPEGImages/480p' / name
+    images.mkdir(parents=True, exist_ok=True)
     for t in range(num_frames):
         frame, labels = ground.copy(), np.zeros(size, np.uint8)
         for number in range(1, _GENERATED_OBJECTS + 1):
@@ -52,11 +57,12 @@ def write_sequence(root: Path, num_frames: int, size: tuple[int, int] = _SIZE) -
             frame[inside] = np.roll(skin, 6 * number * t, axis=1)[inside]
             labels[inside] = number
         cv2.imwrite(str(images / f'{t:05d}.jpg'), frame)
-        place = root / 'Annotations/480p' / _SEQUENCE / f'{t:05d}.png'
-        write_label_map(place, labels)
-    lists = root / 'ImageSets/2017'
-    lists.mkdir(parents=True)
-    (lists / 'val.txt').write_text(f'{_SEQUENCE}\n', encoding='utf-8')
+        write_label_map(root / 'Annotations/480p' / name / f'{t:05d}.png', labels)
+    names = root / 'ImageSets/2017/val.txt'
+    names.parent.mkdir(parents=True, exist_ok=True)
+    known = names.read_text(encoding='utf-8').split() if names.exists() else []
+    text = ''.join(f'{each}\n' for each in sorted({*known, name}))
+    names.write_text(text, encoding='utf-8')
 
 
 def build_loop(config: str, root: str | None, num_frames: int, out: str) -> Any:
