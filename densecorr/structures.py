@@ -158,3 +158,22 @@ class JointResult:
 
     index: int
     joints: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One item of a dataset for evaluations of single images: read when asked for.
+
+    Attributes:
+        name: unique in its dataset; ``/`` separates folders.
+        group: the clip that it belongs to; its own name where there is none.
+        read_image: ``(H, W, 3)`` uint8 RGB.
+        read_labels: ``(H, W)`` classes of the same size.
+        hash_inputs: sha256 in hex over the image and its labels.
+    """
+
+    name: str
+    group: str
+    read_image: Callable[[], np.ndarray] = field(repr=False)
+    read_labels: Callable[[], LabelMap] = field(repr=False)
+    hash_inputs: Callable[[], str] = field(repr=False)
