@@ -157,57 +157,55 @@ class _LocalCorrelation(torch.autograd.Function):
         scale: float,
         cell: int,
     ) -> tuple[Tensor, Tensor]:
-        b, _, h, w = target.shape
-        side = 2 * ((radius + cell - 1) // cell) + 1
-        transported = target.new_empty(b, source.shape[1], h, w)
-        windows = target.new_empty(b, h // cell, w // cell, side, side)
-        for block in blocks_of(target, radius, cell):
-            bias = block.bias(radius, target)
-            for t, r, s, found, near in samples_of(
-                target, reference, source, transported, windows
-            ):
-                _, _, affinity = _affinity(block, t, r, bias, scale)
-                values = block.keys(s).flatten(2) @ affinity.transpose(1, 2)
-                place = block.queries(found)
-                place.copy_(values.view(place.shape))
-                block.windows(near).copy_(block.gather(block.pooled(affinity)))
         ctx.save_for_backward(target, reference, source)
         ctx.settings = (radius, scale, cell)
         ctx.set_materialize_grads(False)
-        return transported, windows
+        maps = _last(target, reference, source)
+        b, h, w, channels = maps[2].shape
+        side = 2 * ((radius + cell - 1) // cell) + 1
+        transported = target.new_empty(b, h, w, channels)
+        windows = target.new_empty(b, h // cell, w // cell, side, side)
+        for block in blocks_of(maps[0], radius, cell):
+            bias = block.bias(radius, target)
+            for t, r, s, found, near in samples_of(*maps, transported, windows):
+                _, _, affinity = _affinity(block, t, r, bias, scale)
+                _put(block.queries(found), affinity @ _flat(block.keys(s)))
+                block.windows(near).copy_(block.gather(block.pooled(affinity)))
+        return transported.movedim(-1, 1), windows
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: Any, grad_values: Tensor | None, grad_windows: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        target, reference, source = ctx.saved_tensors
         radius, scale, cell = ctx.settings
         none = (None,) * 3
         if grad_values is None and grad_windows is None:
             return (None, None, None, *none)
+        maps = _last(*ctx.saved_tensors)
         if grad_values is None:
-            grad_values = torch.zeros_like(target[:, : source.shape[1]])
-        if grad_windows is None:  # nothing to split into parts
-            grad_windows = target.new_empty(len(target), 0)
-        grads = [torch.zeros_like(each) for each in (target, reference, source)]
-        for block in blocks_of(target, radius, cell):
-            bias = block.bias(radius, target)
-            for t, r, s, grad, near, *out in samples_of(
-                target, reference, source, grad_values, grad_windows, *grads
+            wanted = torch.zeros_like(maps[2])
+        else:
+            (wanted,) = _last(grad_values)
+        if grad_windows is None:  # nothing to split into samples
+            grad_windows = wanted.new_empty(len(wanted), 0)
+        grads = [torch.zeros_like(each) for each in maps]
+        for block in blocks_of(maps[0], radius, cell):
+            bias = block.bias(radius, wanted)
+            for t, r, s, g, near, *out in samples_of(
+                *maps, wanted, grad_windows, *grads
             ):
                 q, k, affinity = _affinity(block, t, r, bias, scale)
-                values = block.keys(s).flatten(2)  # (b, k, keys)
-                wanted = block.queries(grad).flatten(2)  # (b, k, queries)
+                values, slope = _flat(block.keys(s)), _flat(block.queries(g))
                 if ctx.needs_input_grad[2]:
-                    _add(block.keys(out[2]), wanted @ affinity)
-                slope = wanted.transpose(1, 2) @ values  # (b, queries, keys)
+                    _add(block.keys(out[2]), affinity.transpose(1, 2) @ slope)
+                slope = slope @ values.transpose(1, 2)  # (b, queries, keys)
                 if near.ndim > 2:
                     slope += block.unpooled(block.scatter(block.windows(near)))
                 slope = _softmax_slope(affinity, slope)
-                _add(block.queries(out[0]), k @ slope.transpose(1, 2), scale)
-                _add(block.keys(out[1]), q @ slope, scale)
-        return (*grads, *none)
+                _add(block.queries(out[0]), slope @ k, scale)
+                _add(block.keys(out[1]), slope.transpose(1, 2) @ q, scale)
+        return (*(each.movedim(-1, 1) for each in grads), *none)
 
 
 class _DisplacementVolume(torch.autograd.Function):
@@ -215,38 +213,48 @@ class _DisplacementVolume(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, target: Tensor, reference: Tensor, radius: int) -> Tensor:
-        b, _, h, w = target.shape
-        side = 2 * radius + 1
-        volume = target.new_empty(b, h, w, side, side)
-        for block in blocks_of(target, radius):
-            for t, r, out in samples_of(target, reference, volume):
-                q, k = block.queries(t).flatten(2), block.keys(r).flatten(2)
-                products = block.pooled(q.transpose(1, 2) @ k)
-                block.windows(out).copy_(block.gather(products))
         ctx.save_for_backward(target, reference)
         ctx.radius = radius
+        maps = _last(target, reference)
+        side = 2 * radius + 1
+        volume = target.new_empty(*maps[0].shape[:3], side, side)
+        for block in blocks_of(maps[0], radius):
+            for t, r, out in samples_of(*maps, volume):
+                q, k = _flat(block.queries(t)), _flat(block.keys(r))
+                products = block.pooled(q @ k.transpose(1, 2))
+                block.windows(out).copy_(block.gather(products))
         return volume
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        target, reference = ctx.saved_tensors
-        grads = [torch.zeros_like(target), torch.zeros_like(reference)]
-        for block in blocks_of(target, ctx.radius):
-            for t, r, near, *out in samples_of(target, reference, grad, *grads):
-                q, k = block.queries(t).flatten(2), block.keys(r).flatten(2)
+        maps = _last(*ctx.saved_tensors)
+        grads = [torch.zeros_like(each) for each in maps]
+        for block in blocks_of(maps[0], ctx.radius):
+            for t, r, near, *out in samples_of(*maps, grad, *grads):
+                q, k = _flat(block.queries(t)), _flat(block.keys(r))
                 slope = block.unpooled(block.scatter(block.windows(near)))
-                _add(block.queries(out[0]), k @ slope.transpose(1, 2))
-                _add(block.keys(out[1]), q @ slope)
-        return (*grads, None)
+                _add(block.queries(out[0]), slope @ k)
+                _add(block.keys(out[1]), slope.transpose(1, 2) @ q)
+        return (*(each.movedim(-1, 1) for each in grads), None)
+
+
+def _last(*maps: Tensor) -> list[Tensor]:
+    """``(b, c, h, w)`` maps as ``(b, h, w, c)``: what blocks copy lies in one piece."""
+    return [each.movedim(1, -1).contiguous() for each in maps]
+
+
+def _flat(maps: Tensor) -> Tensor:
+    """``(b, h, w, c)`` to ``(b, n, c)``."""
+    return maps.flatten(1, 2)
 
 
 def _affinity(
     block: Block, target: Tensor, reference: Tensor, bias: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features of a block ``(b, c, n)`` and its affinity ``(b, queries, keys)``."""
-    q, k = block.queries(target).flatten(2), block.keys(reference).flatten(2)
-    scores = torch.baddbmm(bias, q.transpose(1, 2), k, alpha=scale)
+    """Features of a block ``(b, n, c)`` and its affinity ``(b, queries, keys)``."""
+    q, k = _flat(block.queries(target)), _flat(block.keys(reference))
+    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=scale)
     return q, k, scores.softmax(-1)
 
 
@@ -254,6 +262,10 @@ def _softmax_slope(affinity: Tensor, slope: Tensor) -> Tensor:
     """Gradient of the scores of a softmax from that of its result, in place of it."""
     mean = torch.linalg.vecdot(affinity, slope)[..., None]
     return slope.sub_(mean).mul_(affinity)
+
+
+def _put(place: Tensor, values: Tensor) -> None:
+    place.copy_(values.view(place.shape))
 
 
 def _add(place: Tensor, values: Tensor, scale: float = 1.0) -> None:
