@@ -20,6 +20,7 @@ from densecorr.registry import MODELS, TASK_UTILS
 from densecorr.testing import shrink
 
 from .test_datasets.hand_clip import HandClip
+from .trees import write_image
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs/migrate.md').read_text('utf-8')
@@ -182,7 +183,8 @@ TRAININGS = of_program('train.py', 'dist_train.sh')
 @pytest.fixture
 def trainable(place):
     """The folder with toy configs under the names of the page, and Kinetics-400."""
-    for path in (ROOT / 'configs/train').glob('*_k400*.py'):
+    configs = (ROOT / 'configs/train').glob
+    for path in (*configs('*_k400*.py'), *configs('moco_v2_res*.py')):
         toy = place / 'configs/train' / path.name
         toy.parent.mkdir(parents=True, exist_ok=True)
         shrink(Config.fromfile(str(path))).dump(toy)
@@ -191,6 +193,9 @@ def trainable(place):
         write_layout('video', clips, place / 'data/kinetics400/train')
         for path in (place / 'data/kinetics400').rglob('*.png'):
             path.unlink()  # first labels
+    for name in ('a', 'b'):
+        image = HandClip(size=(80, 96)).frame(0)
+        write_image(place / f'data/imagenet/train/n01/{name}.JPEG', image)
     return place
 
 

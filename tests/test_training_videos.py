@@ -141,6 +141,7 @@ def nowhere(monkeypatch, tmp_path):
         ('oxuva', 'dev', ['OxUvA/images/dev']),
         ('trackingnet', 'train', ['TrackingNet/TRAIN_0/frames', 'TRAIN_1/frames']),
         ('kinetics400', 'train', ['kinetics400/train_256']),
+        ('kinetics400', 'train', ['kinetics400/videos_train']),
         ('davis', '2017/train', ['DAVIS/JPEGImages/480p']),
         ('mose', 'train', ['MOSE/train/JPEGImages']),
         ('visor', 'all', ['VISOR_2022/JPEGImages/480p']),
