@@ -1,4 +1,4 @@
-"""Write report.html of a results folder again, and overlays of its results."""
+"""Write report.html of a results folder again, or compare several: --compare A B."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Describe the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'results', help='folder of a run of test.py: work_dirs/<config>/<task>'
+        'results',
+        nargs='?',
+        help='folder of a run of test.py: work_dirs/<config>/<task>',
+    )
+    parser.add_argument(
+        '--compare',
+        nargs='+',
+        metavar='RESULTS',
+        help='two or more such folders, of the same videos: one page with means, '
+        'intervals, paired tests and the factors that differ',
+    )
+    parser.add_argument(
+        '--out', metavar='FILE', help='page of --compare; default: comparison.html'
     )
     parser.add_argument(
         '--data', metavar='ROOT', help='folder of the dataset, if it was moved'
@@ -27,15 +39,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--fps', type=float, default=24.0, help='frames per second of gif and mp4'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if (args.results is None) == (args.compare is None):
+        parser.error('name one results folder, or several after --compare')
+    if args.out and not args.compare:
+        parser.error('--out is for --compare; a report lies in its results folder')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
     """Write, print where; 0 if all went well."""
     args = parse_args(argv)
     from densecorr.apis.report import rebuild_report, write_overlays  # slow: torch
+    from densecorr.apis.report.comparison import write_comparison
 
     try:
+        if args.compare:
+            page = write_comparison(args.compare, args.out or 'comparison.html')
+            print(f'comparison: {page}')
+            return 0
         path = rebuild_report(args.results, args.data)
         print(f'report: {path} ({path.stat().st_size / 1e6:.1f} MB)')
         if args.overlays:

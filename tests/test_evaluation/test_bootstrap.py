@@ -5,6 +5,7 @@ import pytest
 
 from densecorr.evaluation.functional.bootstrap import (
     bootstrap_interval,
+    holm,
     paired_bootstrap,
 )
 
@@ -93,6 +94,12 @@ def test_exchanges_of_many_videos_are_drawn():
     back = paired_bootstrap(0.98 * scores, scores, groups, draws=499)
     ends = (-back.difference, -back.high, -back.low, back.p_value)
     assert ends == pytest.approx(found[:4])
+
+
+def test_holm_raises_the_smallest_most():
+    assert holm([0.04, 0.01, 0.5, 0.03]) == pytest.approx([0.09, 0.04, 0.5, 0.09])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_order_and_names_of_videos_do_not_matter():

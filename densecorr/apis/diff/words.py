@@ -105,7 +105,7 @@ def _lines(kind: str, found: Sequence[Difference]) -> list[str]:
     """What differs within one kind; many videos share a line."""
     by_video = [d for d in found if kind == 'frames' and _OF_VIDEO.fullmatch(d.field)]
     lines = [
-        f'{kind:<17} {d.field}: {_text(d.first)} -> {_text(d.second)}'
+        f'{kind:<17} {d.field}: {value_text(d.first)} -> {value_text(d.second)}'
         for d in found
         if d not in by_video
     ]
@@ -123,7 +123,7 @@ def _lines(kind: str, found: Sequence[Difference]) -> list[str]:
     return lines
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value of a field, shortened."""
     if isinstance(value, str):
         return value[:_HASH_START] if _HASH.fullmatch(value) else value

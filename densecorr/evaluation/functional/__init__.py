@@ -4,6 +4,7 @@ from densecorr.evaluation.functional.bootstrap import (
     Interval,
     PairedDifference,
     bootstrap_interval,
+    holm,
     paired_bootstrap,
 )
 from densecorr.evaluation.functional.boundary import (
@@ -35,6 +36,7 @@ __all__ = [
     'cluster_scores',
     'contingency',
     'frame_scores',
+    'holm',
     'match_clusters',
     'match_objects',
     'pair_scores',

@@ -177,6 +177,22 @@ def paired_bootstrap(
     return PairedDifference(found.mean, found.low, found.high, p_value, *found[3:])
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values of several tests, so that all of them together err as rarely as one.
+
+    The smallest of ``k`` is multiplied by ``k``, the next one by ``k - 1`` and so on;
+    none becomes smaller than one before it, none larger than 1.
+
+    Reference: Holm, Scandinavian Journal of Statistics 6, 1979.
+    """
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values, kind='stable')
+    raised = values[order] * np.arange(len(values), 0, -1)
+    found = np.empty_like(values)
+    found[order] = np.maximum.accumulate(raised).clip(max=1)
+    return found.tolist()
+
+
 def _per_video(scores: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``(v,)`` sums of scores and ``(v,)`` numbers of objects."""
     _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
