@@ -227,7 +227,7 @@ def slots_reference(
     index = torch.arange(len(flat), device=query.device)
     key_rows, key_cols = grid_positions(*keys.grid, query.device)
     near = window.contains(key_rows - rows[:, None], key_cols - cols[:, None])
-    counts = torch.tensor([keys.near, keys.far], dtype=torch.int16).to(near.device)
+    counts = torch.tensor([keys.near, keys.far], dtype=torch.int16, device=near.device)
     parts = [torch.where(near, inside, outside) for inside, outside in counts.t()]
     copies = torch.cat(parts, dim=1)
     if rule.topk is None:

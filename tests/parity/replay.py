@@ -24,6 +24,12 @@ from .fill import fill
 
 PARITY = Path(os.environ.get('DENSECORR_PARITY') or Path(__file__).parent)
 DEVICE = os.environ.get('DENSECORR_DEVICE', 'cpu')
+# The cases were recorded on a CPU. Another device adds up in another order: it gets ten
+# times the tolerance, and labels may flip where two scores are that close; the summary
+# of the tests counts them.
+SLACK = 1.0 if DEVICE == 'cpu' else 10.0
+FLIPS_ALLOWED = 0.0 if DEVICE == 'cpu' else 1e-3  # share of the entries of an array
+flips: dict[str, tuple[int, int]] = {}  # array: how many entries differ, of how many
 
 
 def _numpy(value: Any) -> np.ndarray:
@@ -79,16 +85,33 @@ class Case:
         expected, actual = self.arrays[name], _numpy(actual)
         assert actual.shape == expected.shape, (name, actual.shape, expected.shape)
         np.testing.assert_allclose(
-            actual, expected, rtol=rtol, atol=atol, err_msg=f'{self.path.name}:{name}'
+            actual,
+            expected,
+            rtol=rtol * SLACK,
+            atol=atol * SLACK,
+            err_msg=f'{self.path.name}:{name}',
         )
         self._compared.add(name)
 
     def exact(self, name: str, actual: Any) -> None:
-        """Compare with array ``name`` bit for bit (strings too)."""
+        """Compare with array ``name`` bit for bit (strings too).
+
+        On another device than the CPU a few labels may flip, see ``FLIPS_ALLOWED``.
+        """
         expected, actual = self.arrays[name], _numpy(actual)
+        if FLIPS_ALLOWED and expected.dtype.kind in 'iub' and expected.ndim > 1:
+            self._count_flips(name, actual, expected)
+            return
         np.testing.assert_array_equal(
             actual, expected, err_msg=f'{self.path.name}:{name}'
         )
+        self._compared.add(name)
+
+    def _count_flips(self, name: str, actual: np.ndarray, expected: np.ndarray) -> None:
+        assert actual.shape == expected.shape, (name, actual.shape, expected.shape)
+        differ = int((actual != expected).sum())
+        flips[f'{self.path.parent.name}/{self.path.name}:{name}'] = differ, actual.size
+        assert differ <= FLIPS_ALLOWED * actual.size, f'{self.path.name}:{name}'
         self._compared.add(name)
 
     def share_equal(self, name: str, actual: Any, share: float) -> None:
@@ -96,7 +119,9 @@ class Case:
         expected, actual = self.arrays[name], _numpy(actual)
         assert actual.shape == expected.shape, (name, actual.shape, expected.shape)
         found = float((actual == expected).mean())
-        assert found >= share, f'{self.path.name}:{name}: {found:.4%} equal'
+        assert 1 - found <= (1 - share) * SLACK, (
+            f'{self.path.name}:{name}: {found:.4%} equal'
+        )
         self._compared.add(name)
 
     def compared(self, *names: str) -> None:

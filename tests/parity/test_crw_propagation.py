@@ -95,10 +95,10 @@ def test_decode(case: Case) -> None:
     soft = case.tensor('soft').permute(0, 3, 1, 2)  # (t, o, h, w)
     size = (case.image_height, case.image_width)
     pairs = [upsample_argmax(frame, size) for frame in soft]
-    channels = torch.stack([channel for channel, _ in pairs])
+    channels = torch.stack([channel for channel, _ in pairs]).cpu()
     case.share_equal('class_index', channels.to(torch.uint8), 0.995)
     best = np.take_along_axis(case.upsampled, channels.numpy()[..., None], axis=3)
-    values = torch.stack([value for _, value in pairs]).numpy()
+    values = torch.stack([value for _, value in pairs]).cpu().numpy()
     np.testing.assert_allclose(values, best[..., 0], atol=1e-5)
     single = [[upsample_argmax(c[None], size)[1] for c in frame] for frame in soft]
     maps = torch.stack([torch.stack(frame, dim=-1) for frame in single])

@@ -78,7 +78,7 @@ def test_propagation_step(case: Case) -> None:
 
 @replay('dino', 'norm_mask', inputs=['maps'])
 def test_norm_mask(case: Case) -> None:
-    stretched = stretch(case.tensor('maps'))
+    stretched = stretch(case.tensor('maps')).cpu()
     constant = [c for c, m in enumerate(case.maps) if m.min() == m.max() != 0]
     usual = [c for c in range(len(case.maps)) if c not in constant]
     np.testing.assert_array_equal(stretched[usual].numpy(), case.normalised[usual])

@@ -54,14 +54,15 @@ def test_propagate(case: Case) -> None:
         for t, frame in enumerate(feats):
             labels, present = None, None
             if t == 0:
-                labels = torch.zeros(len(ids), *frame.shape[1:])
+                labels = frame.new_zeros(len(ids), *frame.shape[1:])
             if t in _first_maps(case):
                 annotation = _first_maps(case)[t]
                 new = [i for i in np.unique(annotation) if tracks[i] < 0]
                 tracks[new] = t
                 grid = (frame.shape[1], frame.shape[2])
                 labels = protocol.label_codec().to_soft(annotation, ids, plan, grid)
-                wanted = torch.tensor([i in new for i in ids])
+                labels = labels.to(frame.device)
+                wanted = torch.tensor([i in new for i in ids], device=frame.device)
                 labels = labels * wanted[:, None, None]
                 present = wanted if t else None
             soft.append(propagator.step(frame, labels, present))
