@@ -18,6 +18,7 @@ _TASK = 'task_'
 _NEW = 'new:'
 _TEST_FIELDS = ('test_dataset', 'test_evaluator', 'task')
 _PROTOCOLS = Path('_base_') / 'protocols'
+_SEGMENTATION = 'segmentation'
 _TRACKER_PARTS = ('backbone', 'inputs')
 
 
@@ -52,15 +53,20 @@ def apply_task(cfg: Config, task: str) -> Config:
     """Lay ``cfg.task_<task>`` over the test fields; works on a copy.
 
     A task names the dataset, the metrics, and the part of the protocol that it uses.
+    Those of ``_base_/tasks/segmentation`` belong to every config.
 
     Raises:
         KeyError: the config has no such task, or the task lacks a field.
     """
     cfg = copy.deepcopy(cfg)
+    shared = segmentation_tasks(cfg)
+    if task in shared and _TASK + task not in cfg:
+        cfg.merge_from_dict(Config.fromfile(str(shared[task])).to_dict())
     known = task_names(cfg)
     if task not in known:
+        names = [*known, *shared]
         raise KeyError(
-            f'{_name(cfg)} has no task {task!r}. {suggest(task, known)} Add '
+            f'{_name(cfg)} has no task {task!r}. {suggest(task, names)} Add '
             f"'../_base_/tasks/{task}.py' to its _base_ to have it."
         )
     fields = cfg[_TASK + task]
@@ -81,18 +87,28 @@ def protocol_files(cfg: Config | None = None) -> dict[str, Path]:
     They are looked for above the config, in ``configs`` of the working directory, and
     among the configs of densecorr; the first of a name counts.
     """
+    return _files_of(_PROTOCOLS, cfg)
+
+
+def segmentation_tasks(cfg: Config | None = None) -> dict[str, Path]:
+    """Tasks that every config has, by name: files of ``_base_/tasks/segmentation``."""
+    return _files_of(Path('_base_') / 'tasks' / _SEGMENTATION, cfg)
+
+
+def _files_of(folder: Path, cfg: Config | None) -> dict[str, Path]:
+    """Config files of a folder of ``configs``, by name; the first of a name counts."""
     roots: list[Path] = []
     if cfg is not None and cfg.filename:
         roots += list(Path(cfg.filename).resolve().parents)
     roots += [Path('configs'), config_root()]
     files: dict[str, Path] = {}
     for root in roots:
-        for path in sorted((root / _PROTOCOLS).glob('*.py')):
+        for path in sorted((root / folder).glob('*.py')):
             files.setdefault(path.stem, path)
     return files
 
 
-def apply_protocol(cfg: Config, protocol: str) -> Config:
+def apply_protocol(cfg: Config, protocol: str, segmentation: bool = False) -> Config:
     """Replace ``cfg.protocol`` by a known one, or by that of a file; works on a copy.
 
     Args:
@@ -100,11 +116,14 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
         protocol: a name in ``configs/_base_/protocols``, a name that a plugin has
             registered in ``PROTOCOLS``, or the path of a ``.py`` file that defines
             ``protocol``.
+        segmentation: names of ``_base_/protocols/segmentation`` come first.
 
     Raises:
         KeyError: no such protocol; names the known and the nearest ones.
     """
     known = protocol_files(cfg)
+    if segmentation:
+        known |= _files_of(_PROTOCOLS / _SEGMENTATION, cfg)
     path = known.get(protocol)
     if path is None and Path(protocol).suffix == '.py' and Path(protocol).is_file():
         path = Path(protocol)
@@ -167,8 +186,8 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
                 f'{_name(cfg)} has no `{field}`. Add a file of _base_/{file} to its '
                 '_base_.'
             )
-    model = cfg.model.to_dict()
-    if model.get('type') != 'VideoTracker':
+    model, wanted = cfg.model.to_dict(), cfg.get('test_model', 'VideoTracker')
+    if model.get('type') != wanted:
         missing = [part for part in _TRACKER_PARTS if part not in model]
         if missing:
             raise KeyError(
@@ -176,7 +195,7 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
                 f'{list(_TRACKER_PARTS)}.'
             )
         model = {part: model[part] for part in _TRACKER_PARTS}
-        model['type'] = 'VideoTracker'
+        model['type'] = wanted
     for part, changes in cfg.get('tracker', {}).items():
         if part not in _TRACKER_PARTS:
             raise KeyError(
@@ -229,13 +248,16 @@ def resolve(
     ``protocol = dict(type=NAME)`` in a config is one that a plugin has registered.
     """
     cfg = load_config(config)
+    shared = task in segmentation_tasks(cfg)
     if protocol is not None:
-        cfg = apply_protocol(cfg, protocol)
+        cfg = apply_protocol(cfg, protocol, shared)
     elif 'type' in cfg.get('protocol', {}):
         cfg.protocol = PROTOCOLS.build(cfg.protocol.to_dict())
     if task is None:
         return apply_options(cfg, options)
     cfg = apply_task(apply_options(cfg, _of_tasks(options)), task)
+    if protocol is None and 'default_protocol' in cfg:
+        cfg = apply_protocol(cfg, cfg.default_protocol, shared)
     part = protocol_part(cfg) if 'protocol' in cfg else {}
     if part.get('metric'):
         if not cfg.test_evaluator:

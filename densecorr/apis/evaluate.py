@@ -37,6 +37,7 @@ from densecorr.engine.launch import (
     stop_processes,
 )
 from densecorr.engine.records import ResultFolder
+from densecorr.engine.test_loop import VideoTestLoop
 from densecorr.engine.writers import check_out_layout
 from densecorr.registry import MODELS
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
@@ -121,6 +122,10 @@ def evaluate(
             runner.model, weights, source, allow_unsafe, processes, expected
         )
         loop: Any = runner.test_loop
+        # votes and yardsticks are of trackers
+        tracked = isinstance(loop, VideoTestLoop)
+        videos = loop.dataset if tracked else None
+        votes, yardsticks = votes and tracked, yardsticks if tracked else 'none'
         if loaded.note:  # every output has to say it
             loop.summary['weights'] = dict(note=loaded.note)
         runner.test()
@@ -130,7 +135,7 @@ def evaluate(
             write_atomic(folder.path / 'config.py', cfg.pretty_text)
             # an earlier run into this folder may have had fewer videos
             (folder.path / YARDSTICKS_FILE).unlink(missing_ok=True)
-            write_report(folder.path, content, loop.dataset)
+            write_report(folder.path, content, videos)
             facts = run_facts(processes, started, config, checkpoint, source)
             folder.write_json('run.json', facts)
             print_log(
@@ -147,7 +152,7 @@ def evaluate(
         )
         gather(None)
         if processes.is_first:
-            write_report(folder.path, content, loop.dataset)
+            write_report(folder.path, content, videos)
         gather(None)
     finally:
         stop_processes()
@@ -211,7 +216,7 @@ def build_runner(
     """
     model = MODELS.build(tracker_config(cfg))
     loop = dict(
-        type='VideoTestLoop',
+        type=cfg.get('test_loop', 'VideoTestLoop'),
         out_dir=str(out),
         fingerprint=fingerprint,
         out_layout=out_layout,

@@ -17,7 +17,9 @@ from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
 from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
 from densecorr.datasets.video_clips import VideoClips
+from densecorr.datasets.video_frames import VideoFrames
 from densecorr.datasets.vip import VIPDataset
+from densecorr.datasets.voc import VOCDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
 __all__ = [
@@ -36,7 +38,9 @@ __all__ = [
     'TimeTSampler',
     'VFSSampler',
     'VIPDataset',
+    'VOCDataset',
     'VideoClips',
+    'VideoFrames',
     'YouTubeVOSDataset',
     'collate_clips',
 ]

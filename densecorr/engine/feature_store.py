@@ -70,7 +70,8 @@ class FeatureStore:
         Raises:
             ValueError: features are not finite in float16.
         """
-        small = maps.astype(np.float16)
+        with np.errstate(over='ignore'):  # found below, and named
+            small = maps.astype(np.float16)
         if not np.isfinite(small).all():
             raise ValueError(
                 'features are NaN, infinite or above 65504, the largest float16. '

@@ -6,6 +6,7 @@
     <out>/predictions/<video>/joint_positions.mat   or the joints, as JHMDB has them
     <out>/submission/*.zip                  predictions for a benchmark's server
     <out>/records/<video>.json              numbers and fingerprint of a finished video
+    <out>/features/                         cached features, where a task clusters them
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
     <out>/yardsticks.json, yardsticks/      what the score is compared with
     <out>/votes/<video>.npz                 who decided the worst frame of a video
@@ -33,6 +34,7 @@ _OURS = (
     'votes',
     'yardsticks',
     'overlays',
+    'features',
     'logs',
 )
 _OUR_FILES = (

@@ -1,6 +1,7 @@
 """From a protocol and features to label maps, one frame at a time."""
 
 from densecorr.propagation.context import Context
+from densecorr.propagation.frame_features import FrameFeatures
 from densecorr.propagation.frames import FrameInput
 from densecorr.propagation.labels import LabelCodec
 from densecorr.propagation.propagator import LabelPropagator, Limits
@@ -16,6 +17,7 @@ from densecorr.propagation.yardsticks import (
 __all__ = [
     'Context',
     'FirstLabelsCopied',
+    'FrameFeatures',
     'FrameInput',
     'LabelCeiling',
     'LabelCodec',

@@ -1,9 +1,17 @@
 """Metrics: what the test loop feeds with predictions and asks for numbers."""
 
 from densecorr.evaluation.metrics.base import VideoMetric
+from densecorr.evaluation.metrics.cluster_seg import ClusterMetric
 from densecorr.evaluation.metrics.parts import PartsMetric
 from densecorr.evaluation.metrics.pck import PCKMetric
 from densecorr.evaluation.metrics.vos import VOSMetric
 from densecorr.evaluation.metrics.ytvos import YouTubeVOSMetric
 
-__all__ = ['PCKMetric', 'PartsMetric', 'VOSMetric', 'VideoMetric', 'YouTubeVOSMetric']
+__all__ = [
+    'ClusterMetric',
+    'PCKMetric',
+    'PartsMetric',
+    'VOSMetric',
+    'VideoMetric',
+    'YouTubeVOSMetric',
+]
