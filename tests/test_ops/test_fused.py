@@ -1,5 +1,9 @@
 """The fused kernel equals the definition; without CUDA Triton interprets it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -118,3 +122,31 @@ def test_more_keys_than_the_kernel_can_number_are_refused():
     keys = Keys(feats, (1,) * 2**11, (1,) * 2**11)
     with pytest.raises(ValueError, match="Take method='windowed'"):
         fused_candidates(torch.ones(1, 1, 1), keys, NONE, 2, torch.float32)
+
+
+COMPILE = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from densecorr.ops.kernels import fused_topk
+
+kernel = fused_topk._search
+for numbers, centered, kept in (('fp32', False, 16), ('bf16', True, 64)):
+    types = dict.fromkeys(kernel.arg_names, 'i32')
+    types |= dict(query=f'*{numbers}', keys='*fp32', center='*fp32', limit='fp32')
+    types |= dict(frames='*i32', restricted='*i32', out='*i64')
+    fixed = dict(SHAPE=2, INCLUSIVE=False, CENTERED=centered, KEPT=kept)
+    fixed |= dict(ROWS=8, COLS=8, CELLS=64, CHANNELS=64)
+    types |= dict.fromkeys(fixed, 'constexpr')
+    source = ASTSource(kernel, signature=types, constexprs=fixed)
+    for capability in (80, 90):
+        built = compile(source, target=GPUTarget('cuda', capability, 32))
+        print(len(built.asm['cubin']) > 0)
+"""
+
+
+@pytest.mark.slow
+def test_the_kernel_compiles_for_gpus_that_are_not_here():
+    env = {key: value for key, value in os.environ.items() if key != 'TRITON_INTERPRET'}
+    command = [sys.executable, '-c', COMPILE]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ['True'] * 4, done.stderr

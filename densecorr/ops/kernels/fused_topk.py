@@ -133,12 +133,10 @@ def _search(
     for number in range(num_frames):
         frame = tl.load(frames + number).to(tl.int64)
         near_only = tl.load(restricted + number) != 0
-        y0, y1, x0, x1 = 0, key_h, 0, key_w
-        if near_only:
-            y0 = tl.maximum(top - reach, 0)
-            y1 = tl.minimum(top + ROWS + reach, key_h)
-            x0 = tl.maximum(left - reach, 0)
-            x1 = tl.minimum(left + COLS + reach, key_w)
+        y0 = tl.where(near_only, tl.maximum(top - reach, 0), 0)
+        y1 = tl.where(near_only, tl.minimum(top + ROWS + reach, key_h), key_h)
+        x0 = tl.where(near_only, tl.maximum(left - reach, 0), 0)
+        x1 = tl.where(near_only, tl.minimum(left + COLS + reach, key_w), key_w)
         wide = x1 - x0
         num_cells = (y1 - y0) * wide
         for start in range(0, num_cells, CELLS):
@@ -148,14 +146,14 @@ def _search(
             is_key = cell < num_cells
             index = frame * key_h * key_w + y * key_w + x
             allowed = is_query[:, None] & is_key[None, :]
-            if near_only:
-                dy = y[None, :] - rows[:, None]
-                dx = x[None, :] - cols[:, None]
-                if SHAPE == 2:
-                    distance = (dy * dy + dx * dx).to(tl.float32)
-                else:
-                    distance = tl.maximum(tl.abs(dy), tl.abs(dx)).to(tl.float32)
-                allowed &= distance <= limit if INCLUSIVE else distance < limit
+            dy = y[None, :] - rows[:, None]
+            dx = x[None, :] - cols[:, None]
+            if SHAPE == 2:
+                distance = (dy * dy + dx * dx).to(tl.float32)
+            else:
+                distance = tl.maximum(tl.abs(dy), tl.abs(dx)).to(tl.float32)
+            near = distance <= limit if INCLUSIVE else distance < limit
+            allowed &= near | (near_only == 0)
             scores = _scores(
                 query, keys, center, query_at, index, is_query, is_key, channels,
                 CENTERED, CHANNELS, QUERIES, CELLS,
