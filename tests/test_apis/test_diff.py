@@ -1,15 +1,13 @@
-import importlib.util
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
+from densecorr import cli
 from densecorr.apis.diff import diff_results, format_diff
 from densecorr.apis.score import score
 from tests.diff_runs import Runs
 
-ROOT = Path(__file__).resolve().parents[2]
 TOP_K = dict(protocol__davis__select__topk=2)
 
 
@@ -27,14 +25,6 @@ def first(runs):
 def second(runs):
     three = dict(test_dataset__max_frames=5, **TOP_K)
     return runs.run('b', runs.weights('two', 2.0), **three)
-
-
-@pytest.fixture
-def program():
-    spec = importlib.util.spec_from_file_location('d', ROOT / 'tools/diff_results.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def edited(folder, target, **changes):
@@ -152,8 +142,8 @@ def test_scored_predictions_have_the_measure_and_no_model(runs, first, tmp_path)
     assert diff_results(first, tmp_path).factors == ['measure']
 
 
-def test_program_prints_numbers_noise_and_factors(program, first, second, capsys):
-    assert program.main([str(first), str(second)]) == 0
+def test_program_prints_numbers_noise_and_factors(first, second, capsys):
+    assert cli.main(['diff', str(first), str(second)]) == 0
     text = capsys.readouterr().out
     assert 'frames            number of frames: dog 6 -> 5' in text
     assert 'protocol          select.topk: 5 -> 2' in text
@@ -180,8 +170,8 @@ def test_files_that_are_no_summaries_are_named(first, tmp_path, text, message):
         diff_results(first, tmp_path)
 
 
-def test_no_summary_is_an_error(program, first, tmp_path, capsys):
-    assert program.main([str(first), str(tmp_path)]) == 1
+def test_no_summary_is_an_error(first, tmp_path, capsys):
+    assert cli.main(['diff', str(first), str(tmp_path)]) == 1
     assert 'a run that was not finished has none' in capsys.readouterr().err
 
 

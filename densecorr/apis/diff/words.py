@@ -172,4 +172,4 @@ def format_replay(found: Replay, tolerance: float) -> str:
 
 def _points(value: float) -> str:
     """A difference of fractions in percent points."""
-    return f'{100 * value:+.2f}'
+    return f'{round(100 * value, 2) + 0.0:+.2f}'

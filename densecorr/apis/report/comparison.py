@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from densecorr.apis.diff import Diff, Result, diff_of, read_result
+from densecorr.apis.diff import KINDS, Diff, Result, diff_of, read_result
 from densecorr.apis.diff.words import value_text
 from densecorr.apis.object_scores import (
     MEASURE,
@@ -145,7 +145,7 @@ def _pairs(scores: Sequence[ObjectScores]) -> list[dict[str, Any]]:
             ends=f'{_points(test.low)} to {_points(test.high)}',
             p=f'{test.p_value:.2g}',
             corrected=f'{p:.2g}',
-            clear=p < _CLEAR,
+            told_apart=p < _CLEAR,
         )
         for (first, later), test, p in zip(numbers, tests, corrected, strict=True)
     ]
@@ -182,11 +182,16 @@ def _factors(diffs: Sequence[Diff]) -> list[dict[str, Any]]:
         dict(
             kind=kind,
             field=field,
-            values=[value_text(value) for value in values],
+            cells=[value_text(value) for value in values],
             changed=[value != values[0] for value in values],
         )
-        for (kind, field), values in rows.items()
+        for (kind, field), values in sorted(rows.items(), key=_by_kind)
     ]
+
+
+def _by_kind(row: tuple[tuple[str, str], list[Any]]) -> int:
+    """Place of the kind of a row; fields of one kind keep their order."""
+    return KINDS.index(row[0][0])
 
 
 def _common(lists: Sequence[Sequence[str]]) -> list[str]:
@@ -195,4 +200,5 @@ def _common(lists: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _points(value: float) -> str:
-    return f'{100 * value:+.1f}'
+    """A difference of fractions in percent points; never -0.0."""
+    return f'{round(100 * value, 1) + 0.0:+.1f}'
