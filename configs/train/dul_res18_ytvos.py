@@ -4,8 +4,8 @@ Options, as --cfg-options:
   train_dataloader.dataset.list_file=PATH       frames of a list, such as the authors'
   train_dataloader.dataset.sampler.permute=False    anchors from the earliest frame
   model.block_bn=True
-  validation=None                               no validation, only the newest weights
-  new:validation.options.test_dataset.sequences=[a,b,c,d,e]    five of DAVIS' sequences
+  validation=None                               no validation: only the newest weights
+  validation.options.test_dataset.sequences=[a,b,c,d,e]     some of DAVIS' sequences
 """
 
 _base_ = [
@@ -69,4 +69,5 @@ validation = dict(
     unit='epoch',
     best=['key/J&F-Mean', 'res4/J&F-Mean'],
     max_keep=3,
+    options=dict(test_dataset=dict(sequences=None)),
 )
