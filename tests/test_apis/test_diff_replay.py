@@ -106,9 +106,9 @@ def test_replay_that_was_stopped_goes_on(first, second, tmp_path, monkeypatch):
     assert calls[2:] == [
         '3 of 6: A with weights of B',
         '3 of 6: A with weights of B',
-        '4 of 6: B with protocol select.temperature of A',
+        '4 of 6: A with weights to protocol select.topk of B',
         '5 of 6: A with protocol select.temperature of B',
-        '6 of 6: B with weights of A',
+        '6 of 6: A with protocol select.topk to protocol select.temperature of B',
     ]
     replay(diff, tmp_path, threads=1)
     assert len(calls) == 7

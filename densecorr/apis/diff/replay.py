@@ -144,16 +144,14 @@ def _sizes(first: Side, second: Side, factors: Sequence[str]) -> list[tuple[int,
 
 
 def _in_words(state: State, names: Sequence[str]) -> str:
-    """A state, named by the shorter list of factors."""
+    """A state: its factors are the first ones or the last ones of all."""
     changed = [name for name in names if name in state]
-    kept = [name for name in names if name not in state]
     if not changed:
         return 'A'
-    if not kept:
+    if len(changed) == len(names):
         return 'B'
-    if len(changed) <= len(kept):
-        return f'A with {", ".join(changed)} of B'
-    return f'B with {", ".join(kept)} of A'
+    ends = changed if len(changed) == 1 else [changed[0], changed[-1]]
+    return f'A with {" to ".join(ends)} of B'
 
 
 def _write(
