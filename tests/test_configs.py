@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from densecorr.apis.config import (
+    load_config,
     protocol_files,
     resolve,
     task_names,
@@ -130,7 +131,7 @@ def videos(tmp_path_factory):
 
 def toy_training(path, folder, videos):
     """The config at toy size, on toy videos, as a file."""
-    cfg = shrink(Config.fromfile(str(path)))
+    cfg = shrink(load_config(path))
     dataset = cfg.train_dataloader.dataset
     for name in {'data', 'split', 'list_file'} & set(dataset):
         dataset[name] = None

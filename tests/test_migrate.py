@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from densecorr import cli
-from densecorr.apis.config import protocol_part, resolve
+from densecorr.apis.config import load_config, protocol_part, resolve
 from densecorr.apis.train import train_config
 from densecorr.apis.zoo import read_zoo
 from densecorr.datasets.toy.layouts.write import write_layout
@@ -180,14 +180,14 @@ def test_preparing(command, run):
 TRAININGS = of_program('train.py', 'dist_train.sh')
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def trainable(place):
     """The folder with toy configs under the names of the page, and Kinetics-400."""
     configs = (ROOT / 'configs/train').glob
     for path in (*configs('*_k400*.py'), *configs('moco_v2_res*.py')):
         toy = place / 'configs/train' / path.name
         toy.parent.mkdir(parents=True, exist_ok=True)
-        shrink(Config.fromfile(str(path))).dump(toy)
+        shrink(load_config(path)).dump(toy)
     if not (place / 'data/kinetics400').exists():
         clips = [HandClip(name, (80, 96)) for name in ('dog', 'camel')]
         write_layout('video', clips, place / 'data/kinetics400/train')

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from densecorr import cli
 from densecorr.apis import train as train_module
+from densecorr.apis.config import load_config
 from densecorr.datasets.toy.layouts.write import write_layout
 from densecorr.engine.validation_hook import ValidationHook
 from densecorr.registry import TASK_UTILS, TRANSFORMS, VISBACKENDS
@@ -51,7 +52,7 @@ def program_and_arguments(words):
 
 
 def toy_config(name):
-    cfg = Config.fromfile(str(ROOT / f'configs/train/{name}.py'))
+    cfg = load_config(ROOT / f'configs/train/{name}.py')
     validation = cfg.get('validation')
     cfg = shrink(cfg)
     if validation:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from densecorr.registry import DATASETS, PROTOCOLS
 from densecorr.utils.paths import config_root
+from densecorr.utils.plain_config import PlainConfig
 from densecorr.utils.suggest import suggest
 
 _TASK = 'task_'
@@ -41,7 +42,7 @@ def load_config(path: str | Path) -> Config:
             f'There is no config {path}.{hint} Configs lie in configs/test and '
             'configs/train.'
         )
-    return Config.fromfile(str(path))
+    return PlainConfig.of(Config.fromfile(str(path)))
 
 
 def task_names(cfg: Config) -> list[str]:

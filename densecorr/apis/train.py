@@ -39,6 +39,7 @@ from densecorr.models.layers.sync_batch_norm import convert_sync_batch_norm
 from densecorr.models.methods.base import BaseMethod
 from densecorr.registry import DATASETS
 from densecorr.utils.files import full_disk_named, make_folder, write_atomic
+from densecorr.utils.plain_config import PlainConfig
 
 _REQUIRED = ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg')
 _KNOWN = (
@@ -294,7 +295,7 @@ def _wrapped(model: BaseMethod, processes: Processes) -> nn.Module:
 
 def _for_runner(cfg: Config) -> Config:
     fields = {k: v for k, v in cfg.to_dict().items() if k not in _DONE_HERE}
-    return Config(fields, filename=cfg.filename)
+    return PlainConfig(fields, filename=cfg.filename)
 
 
 def _log_sizes(cfg: Config, runner: TrainRunner, processes: Processes) -> None:
