@@ -72,7 +72,7 @@ _ema = dict(type='EMATeacherHook', ema_decay=0.99, buffers='keep')
 custom_hooks = [
     dict(_ema, student='backbone', teacher='teacher.backbone'),
     dict(_ema, student='head', teacher='teacher.head'),
-    dict(type='CollapseMonitorHook', watch=dict(feature_std=0.1)),
+    dict(type='CollapseMonitorHook', watch=dict(feature_std=0.02)),
 ]
 validation = dict(
     tasks=['spriteworld'], interval=60, unit='iter', best='spriteworld/J&F-Mean'
