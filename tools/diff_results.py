@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+_OF_REPLAY = ('out', 'data', 'checkpoints', 'device', 'threads')
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Describe the command line."""
@@ -40,7 +42,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     replay.add_argument('--allow-unsafe', action='store_true', help='as in test.py')
     replay.add_argument('--device', choices=['cpu', 'cuda'])
     replay.add_argument('--threads', type=int, help='default: all cores')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    given = [name for name in _OF_REPLAY if getattr(args, name) is not None]
+    if given and not args.replay:
+        parser.error(f'--{given[0]} is for --replay')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

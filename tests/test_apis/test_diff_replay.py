@@ -4,9 +4,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from densecorr import cli
 from densecorr.apis.diff import diff_results, format_replay, replay
 from densecorr.apis.diff.shares import shares_of, states_of
-from densecorr.apis.diff.sides import Mixer, Side
+from densecorr.apis.diff.sides import Mixer, Side, open_side
 from densecorr.apis.diff.ties import grouped
 from densecorr.engine.test_loop import VideoTestLoop
 from tests.diff_runs import CONFIG, Runs
@@ -29,6 +30,12 @@ def second(runs):
     """Weights of twice the size, which changes nothing, and a pair that interacts."""
     options = {f'{SELECT}topk': 1, f'{SELECT}temperature': 5.0}
     return runs.run('b', runs.weights('two', 2.0), **options)
+
+
+@pytest.fixture(scope='module')
+def out(tmp_path_factory):
+    """Where the replay of both is kept."""
+    return tmp_path_factory.mktemp('out')
 
 
 def score_of(folder):
@@ -60,9 +67,9 @@ def test_a_product_interacts():
     assert [s.reverse for s in shares] == pytest.approx([0.1, 0, 0.2])
 
 
-def test_replay_finds_the_pair_that_interacts(first, second, tmp_path):
+def test_replay_finds_the_pair_that_interacts(first, second, out):
     diff = diff_results(first, second)
-    found = replay(diff, tmp_path / 'replay', threads=1)
+    found = replay(diff, out, threads=1)
     names = ['weights', 'protocol select.topk', 'protocol select.temperature']
     assert [share.factor for share in found.shares] == names
     weights, _, temperature = found.shares
@@ -80,9 +87,17 @@ def test_replay_finds_the_pair_that_interacts(first, second, tmp_path):
     assert [line.split()[-1] == 'interacts' for line in lines[3:6]] == [
         False, True, True
     ]  # fmt: skip
-    kept = json.loads((tmp_path / 'replay/replay.json').read_text())
+    kept = json.loads((out / 'replay.json').read_text())
     assert [share['factor'] for share in kept['shares']] == names
     assert len(kept['states']) == 6
+
+
+def test_program_prints_the_shares(first, second, out, capsys):
+    options = ['--replay', '--out', str(out), '--threads', '1']
+    assert cli.main(['diff', str(first), str(second), *options]) == 0
+    text = capsys.readouterr().out
+    assert 'what each factor adds on the way from A to B' in text
+    assert f'results: {out}' in text
 
 
 def test_replay_that_was_stopped_goes_on(first, second, tmp_path, monkeypatch):
@@ -172,9 +187,7 @@ def test_what_is_missing_is_said(runs, first, second, tmp_path):
         torch.save({'conv.weight': torch.ones(4, 3, 4, 4)}, weights)
         with pytest.raises(ValueError, match=r'does not hold the weights of B'):
             replay(diff, tmp_path / 'r', threads=1)
-        where = [str(runs.folder / 'one.pth'), str(away)]
-        found = replay(diff, tmp_path / 'r', checkpoints=where, threads=1)
-        assert len(found.shares) == 3
+        assert open_side('B', diff.second, None, str(away)).checkpoint == str(away)
     finally:
         away.rename(weights)
 
@@ -196,3 +209,19 @@ def test_changed_frames_stop_a_replay(runs, first, second, tmp_path):
             replay(diff_results(first, second), tmp_path / 'r', threads=1)
     finally:
         path.write_bytes(before)
+
+
+def test_results_without_a_common_score_are_refused(first, second, tmp_path):
+    content = json.loads((second / 'metrics.json').read_text())
+    for name in ('config.py', 'run.json'):
+        (tmp_path / name).write_bytes((second / name).read_bytes())
+    content['metrics'] = {'mIoU': 0.5}
+    (tmp_path / 'metrics.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'no score in common: .* J&F-Mean and mIoU'):
+        replay(diff_results(first, tmp_path), tmp_path / 'r')
+
+
+def test_options_of_a_replay_need_one(first, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(['diff', str(first), str(first), '--out', 'x'])
+    assert '--out is for --replay' in capsys.readouterr().err

@@ -91,12 +91,12 @@ def replay(
     first, second = (open_side(name, r, data, c) for name, r, c in pairs)
     factors = [f for kind in ORDER for f in diff.factors if _kind(f) == kind]
     left_out = [f for f in diff.factors if f not in factors]
-    measure = main_measure(diff.first.metrics)
-    if not factors or measure is None:
+    if not factors:
         raise ValueError(
             f'there is nothing to replay: the factors that differ are {diff.factors}, '
             f'those that can be changed are {list(ORDER)}.'
         )
+    measure = _measure(diff)
     folder = Path(out) if out else _default_out(diff)
     make_folder(folder)
     mixer = Mixer(first, second, {})
@@ -116,6 +116,18 @@ def replay(
     replayed = (scores[states[0]], scores[states[1]])
     shares = shares_of(names, scores.__getitem__)
     return Replay(folder, measure, recorded, replayed, shares, left_out)
+
+
+def _measure(diff: Diff) -> str:
+    """The score whose difference is told."""
+    measures = [main_measure(r.metrics) for r in (diff.first, diff.second)]
+    name = measures[0]
+    if name is None or name != measures[1]:
+        raise ValueError(
+            f'{diff.first.path} and {diff.second.path} have no score in common: their '
+            f'main measures are {measures[0]} and {measures[1]}.'
+        )
+    return name
 
 
 def _kind(factor: str) -> str:
