@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from densecorr.apis.diff import KINDS, Diff, Result, diff_of, read_result
@@ -22,6 +21,7 @@ from densecorr.apis.object_scores import (
     read_object_scores,
 )
 from densecorr.apis.report.numbers import notes_of, percent
+from densecorr.apis.report.templates import FOLDER, page_template
 from densecorr.evaluation.functional.bootstrap import Interval, holm
 from densecorr.utils.files import write_atomic
 
@@ -66,19 +66,12 @@ def write_comparison(results: Sequence[str | Path], out: str | Path) -> Path:
 def _render(
     found: Sequence[Result], diffs: Sequence[Diff], scores: Sequence[ObjectScores]
 ) -> str:
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     intervals = [[item.interval(m) for m in MEASURES] for item in scores]
     facts = found[0].content.get('dataset') or {}
     main = [row[0] for row in intervals]
-    return environment.get_template('comparison.html').render(
+    return page_template('comparison.html').render(
         title=f'{len(found)} results on {facts.get("name")} {facts.get("split")}',
-        style=Markup((here / 'style.css').read_text('utf-8')),
+        style=Markup((FOLDER / 'style.css').read_text('utf-8')),
         notes=list(dict.fromkeys(n for r in found for n in notes_of(r.content))),
         counts=f'{main[0].num_objects} objects of {main[0].num_videos} videos',
         method=main[0].method,

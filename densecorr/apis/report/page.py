@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -32,6 +31,7 @@ from densecorr.apis.report.results import (
     read_results,
     video_files,
 )
+from densecorr.apis.report.templates import FOLDER, page_template
 from densecorr.apis.report.words import protocol_words
 from densecorr.engine.fingerprint import digest
 from densecorr.registry import DATASETS
@@ -185,17 +185,12 @@ def _render(
     results: Results, videos: list[VideoFiles], sections: list[dict[str, Any]]
 ) -> str:
     """The text of the page."""
-    here = Path(__file__).parent
-    read = {name: (here / name).read_text('utf-8') for name in (*_SCRIPTS, 'style.css')}
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    read = {
+        name: (FOLDER / name).read_text('utf-8') for name in (*_SCRIPTS, 'style.css')
+    }
     content = results.content
     fingerprint = content.get('fingerprint') or {}
-    return environment.get_template('page.html').render(
+    return page_template('page.html').render(
         title=_title(results),
         style=Markup(read['style.css']),
         script=Markup('\n'.join(read[name] for name in _SCRIPTS)),
