@@ -17,5 +17,6 @@ python -m ruff check . || status=1
 python -m ruff format --check . || status=1
 python -m mypy densecorr || status=1
 workers=(-n "${DENSECORR_TEST_WORKERS:-2}" --dist loadfile --no-loadscope-reorder)
-python -m pytest "${workers[@]}" "${arguments[@]}" || status=1
+slowest=(--durations 25 --durations-min 5)
+python -m pytest "${workers[@]}" "${slowest[@]}" "${arguments[@]}" || status=1
 exit $status
