@@ -15,6 +15,7 @@ PARTS = (
     'end_to_end',
     'protocols',
     'spriteworld',
+    'sweep',
     'data',
     'dul_loss',
     'cuda',
