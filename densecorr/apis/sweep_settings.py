@@ -16,7 +16,7 @@ OPTIONS = ('context', 'radius', 'topk', 'temperature')  # the last one varies fa
 _NONE = 'none'
 
 Value = Any  # a number, or "none"
-Values = Mapping[str, Sequence[Value] | str | None]
+Values = Mapping[str, Sequence[Value] | str | float | None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def swept_settings(protocol: Protocol, values: Values) -> Swept:
 
     Args:
         protocol: one task of a protocol.
-        values: option to numbers or to a text such as ``'5,7,10'``; ``'none'`` for a
+        values: option to numbers, or to a text such as ``'5,7,10'``; ``'none'`` for a
             radius is no window. Repeated values count once.
 
     Raises:
@@ -104,12 +104,14 @@ def options_of(row: Mapping[str, Value], task: str) -> list[str]:
     ]
 
 
-def _listed(name: str, given: Sequence[Value] | str | None) -> list[Value]:
+def _listed(name: str, given: Sequence[Value] | str | float | None) -> list[Value]:
     """The values of an option, each once."""
     parts: Sequence[Value]
     if isinstance(given, str):
         parts = [part.strip() for part in given.split(',')]
         parts = parts if any(parts) else []
+    elif isinstance(given, (int, float)):
+        parts = [given]
     else:
         parts = list(given or ())
     if not parts:
