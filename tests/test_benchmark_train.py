@@ -131,6 +131,30 @@ def test_table_and_json_of_an_extrapolation(toy, tmp_path, monkeypatch):
     )
 
 
+def test_rows_of_a_page_are_added_and_replaced(toy, tmp_path, monkeypatch):
+    def found(request):
+        return dict(batch=request.batch, seconds=seconds, bytes=2e9)
+
+    monkeypatch.setattr(train, 'measure_in_fresh_process', found)
+    page = tmp_path / 'page.md'
+    page.write_text('before\n<!-- cost: tools/benchmark.py train -->\n')
+    run = [toy, '--device', 'cpu', '--batches', '4', '--pages', str(page)]
+    seconds = 1.0
+    with pytest.raises(
+        ValueError, match=r'page\.md has no lines .*benchmark\.py train'
+    ):
+        train.main(run)
+    page.write_text(page.read_text() + '<!-- end -->\nafter\n')
+    assert train.main(run) == 0
+    assert train.main([*run, '--amp', 'bfloat16']) == 0
+    seconds = 8.0
+    assert train.main(run) == 0
+    *_, first, second, _, _, last = page.read_text().splitlines()
+    assert first == '| `toy.py` | 4 | | 8 s | 0.5 | 2 GB | measured on the CPU |'
+    assert second.startswith('| `toy.py` | 4 | `--amp bfloat16` | 1 s | 4 |')
+    assert last == 'after'
+
+
 def test_fresh_process_measures(toy):
     found = train_step.measure_in_fresh_process(Request(toy, 2, iters=1, device='cpu'))
     assert found['batch'] == 2

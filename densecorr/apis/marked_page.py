@@ -7,6 +7,11 @@ from pathlib import Path
 _END = '<!-- end -->'
 
 
+def read_marked(text: str, mark: str, path: Path) -> str:
+    """What stands between a mark and the end after it; see :func:`replace_marked`."""
+    return _split(text, mark, path)[1]
+
+
 def replace_marked(text: str, mark: str, content: str, path: Path) -> str:
     """The text of a page with ``content`` between a mark and the end after it.
 
@@ -19,8 +24,14 @@ def replace_marked(text: str, mark: str, content: str, path: Path) -> str:
     Raises:
         ValueError: the page lacks the mark or its end.
     """
+    before, _, after = _split(text, mark, path)
+    return f'{before}{mark}\n\n{content}\n\n{_END}{after}'
+
+
+def _split(text: str, mark: str, path: Path) -> tuple[str, str, str]:
+    """What stands before the mark, after it, and after its end."""
     before, found, rest = text.partition(f'{mark}\n')
-    _, ended, after = rest.partition(_END)
+    content, ended, after = rest.partition(_END)
     if not (found and ended):
         raise ValueError(f'{path} has no lines {mark!r} and {_END!r}.')
-    return f'{before}{mark}\n\n{content}\n\n{_END}{after}'
+    return before, content, after

@@ -26,20 +26,23 @@ from densecorr.apis.benchmarks.train_step import (
     measure_in_fresh_process,
     step_config,
 )
+from densecorr.apis.marked_page import read_marked, replace_marked
 from densecorr.apis.train import train_config
 from densecorr.utils.files import write_atomic
 from densecorr.utils.tables import format_markdown
 
 COLUMNS = (
     'Config',
-    'Clips a step and process',
+    'Batch of a process',
     'Options',
     'Seconds a step',
-    'Clips a second',
+    'Samples a second',
     'Memory above the model',
     'How',
 )
+_MARK = '<!-- cost: tools/benchmark.py train -->'
 _BATCHES = (1, 2, 4)
+_KEYS = 3  # columns that tell rows apart
 _LEAST = 3  # batches of a line whose error can be told
 _GB = 1e9
 
@@ -139,6 +142,28 @@ def row(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def update_page(page: str | Path, result: Mapping[str, Any]) -> str:
+    """Put a result into the marked table of a page; returns the new text.
+
+    A row of the same config, batch and options is replaced.
+
+    Raises:
+        ValueError: the page lacks the marks.
+    """
+    page = Path(page)
+    text = page.read_text('utf-8')
+    old = read_marked(text, _MARK, page)
+    lines = [line for line in old.splitlines() if line.startswith('| `')]
+    cells = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
+    rows = {tuple(each[:_KEYS]): each for each in cells}
+    new = row(result)
+    rows[tuple(new[:_KEYS])] = new
+    table = format_markdown(rows.values(), COLUMNS)
+    text = replace_marked(text, _MARK, table, page)
+    write_atomic(page, text)
+    return text
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Options of the benchmark."""
     parser = argparse.ArgumentParser(prog='benchmark.py train', description=__doc__)
@@ -161,6 +186,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE'
     )
     parser.add_argument('--out', help='JSON file')
+    parser.add_argument(
+        '--pages', nargs='+', default=[], help='docs pages whose table gets the row'
+    )
     return parser.parse_args(argv)
 
 
@@ -183,6 +211,8 @@ def main(argv: list[str] | None = None) -> int:
     print_log(f'\n{format_markdown([row(result)], COLUMNS)}')
     if args.out:
         write_atomic(args.out, json.dumps(result, indent=2) + '\n')
+    for page in args.pages:
+        update_page(page, result)
     return 0
 
 
