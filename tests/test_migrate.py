@@ -37,8 +37,15 @@ MODEL_TYPES = {
 }
 CHANGE = re.compile(r'(new:)?(protocol|model|limits)\.[\w.]+=\S+')
 TRAINED = re.compile(
-    r'(new:)?(train_\w+|optim_wrapper|init|model\.(\w+_dropout|loss|head))\.?[\w.]*=\S+'
+    r'(new:)?(train_\w+|optim_wrapper|init|teacher|'
+    r'model\.(\w+_dropout|loss|head|losses|selection|radii))\.?[\w.]*=\S+'
 )
+# config and frames of a clip, by heading; CRW's for the others
+TRAINED_FOR = {
+    'CRW': ('crw_res18_k400', 4),
+    'DUL': ('dul_res18_ytvos', 5),
+    'Spa-then-Temp': ('spa_then_temp_res50', 2),
+}
 # sub-commands of prepare_data.py that need a network, or data that no toy has
 NEED_MORE = {'davis', 'jhmdb-frames', 'mose', 'visor'}
 
@@ -184,10 +191,17 @@ TRAININGS = of_program('train.py', 'dist_train.sh')
 def trainable(place):
     """The folder with toy configs under the names of the page, and Kinetics-400."""
     configs = (ROOT / 'configs/train').glob
-    for path in (*configs('*_k400*.py'), *configs('moco_v2_res*.py')):
+    for path in (
+        *configs('*_k400*.py'),
+        *configs('moco_v2_res*.py'),
+        *configs('spa_then_temp_res*.py'),
+    ):
         toy = place / 'configs/train' / path.name
         toy.parent.mkdir(parents=True, exist_ok=True)
-        shrink(load_config(path)).dump(toy)
+        cfg = shrink(load_config(path))
+        if 'clips_per_video' in cfg.train_dataloader.dataset:
+            cfg.train_dataloader.dataset.clips_per_video = 2
+        cfg.dump(toy)
     if not (place / 'data/kinetics400').exists():
         clips = [HandClip(name, (80, 96)) for name in ('dog', 'camel')]
         write_layout('video', clips, place / 'data/kinetics400/train')
@@ -210,21 +224,22 @@ def test_training(command, trainable, run):
 
 
 def trainings():
-    """Words for each code that changes fields of a training config."""
+    """Heading and words for each code that changes fields of a training config."""
     found = []
-    for _, _, here in ROWS:
+    for heading, _, here in ROWS:
         for code in codes(here):
             words = code.removeprefix('--cfg-options ').split()
             if all(TRAINED.fullmatch(word) for word in words):
-                found.append(tuple(words))
+                found.append((heading, tuple(words)))
     return found
 
 
-@pytest.mark.parametrize('words', trainings())
-def test_change_of_a_training(words):
+@pytest.mark.parametrize(('heading', 'words'), trainings())
+def test_change_of_a_training(heading, words):
     pairs = (word.split('=', 1) for word in words)
     options = {key: DictAction._parse_iterable(value) for key, value in pairs}
-    cfg = train_config('configs/train/crw_res18_k400.py', options)
+    name, frames = TRAINED_FOR.get(heading, TRAINED_FOR['CRW'])
+    cfg = train_config(f'configs/train/{name}.py', options)
     for key, value in options.items():
         node = cfg.to_dict()
         for part in key.removeprefix('new:').split('.'):
@@ -232,7 +247,8 @@ def test_change_of_a_training(words):
         assert node == value
     with torch.device('meta'):
         MODELS.build(cfg.model)
-    assert TASK_UTILS.build(cfg.train_dataloader.dataset.sampler).num_frames == 4
+    sampler = TASK_UTILS.build(cfg.train_dataloader.dataset.sampler)
+    assert sampler.num_frames == frames
 
 
 def vfs_name(key):
