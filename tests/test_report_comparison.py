@@ -52,6 +52,7 @@ def test_page_has_means_tests_videos_and_factors(tmp_path):
     page = write_comparison(folders, tmp_path / 'page.html').read_text()
     assert '<h1>3 results on DAVIS-2017 val</h1>' in page
     assert '18 objects of 9 videos' in page
+    assert '95 % confidence intervals (bootstrap-t, whole videos resampled)' in page
     assert '3 of 30 sequences: not val' in page
     for letter in 'abc':
         assert f'<li>{letter}/davis, protocol crw</li>' in page
@@ -78,6 +79,17 @@ def test_only_clear_differences_are_bold(tmp_path):
     page = write_comparison([folders[0]] * 2, tmp_path / 'same.html').read_text()
     assert '<tr><th scope="row">B - A</th><td>+0.0</td>' in page
     assert 'No recorded factor differs.' in page
+
+
+def test_few_videos_say_so_on_an_axis_from_zero(tmp_path):
+    folders = [
+        result(tmp_path / name, shift, videos=VIDEOS[::6])
+        for name, shift in (('a', 0.0), ('b', 0.1))
+    ]
+    page = write_comparison(folders, tmp_path / 'page.html').read_text()
+    assert 'Student&#39;s t over the videos, too few to resample' in page
+    ticks = re.findall(r'<span style="left: [\d.]+%">(.*?)</span>', page)
+    assert ticks == ['0', '20', '40', '60', '80']  # and not -0
 
 
 def test_page_needs_nothing_from_outside(tmp_path):

@@ -30,6 +30,10 @@ _LETTERS = string.ascii_uppercase
 _MARGIN = 0.06  # of the axis, at both ends
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2)  # steps of the axis
 _MOST_TICKS = 6
+_METHODS = {
+    'bootstrap-t': 'bootstrap-t, whole videos resampled',
+    'student-t': "Student's t over the videos, too few to resample",
+}
 _CLEAR = 0.05  # of p: below it a difference is more than noise
 
 
@@ -74,7 +78,7 @@ def _render(
         style=Markup((FOLDER / 'style.css').read_text('utf-8')),
         notes=list(dict.fromkeys(n for r in found for n in notes_of(r.content))),
         counts=f'{main[0].num_objects} objects of {main[0].num_videos} videos',
-        method=main[0].method,
+        method=_METHODS[main[0].method],
         level=f'{100 * main[0].level:g}',
         names=[_name(result) for result in found],
         letters=_LETTERS[: len(found)],
@@ -114,7 +118,9 @@ def _chart(main: Sequence[Interval]) -> dict[str, Any]:
     step = next((s for s in _TICKS if (high - low) / s <= _MOST_TICKS), _TICKS[-1])
     ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
     return dict(
-        ticks=[dict(at=place(t), text=f'{100 * t:.0f}') for t in ticks.tolist()],
+        ticks=[
+            dict(at=place(t), text=f'{round(100 * t) + 0:d}') for t in ticks.tolist()
+        ],
         rows=[
             dict(
                 mean=place(i.mean),
