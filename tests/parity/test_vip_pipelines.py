@@ -73,7 +73,7 @@ def test_crw_resized_pipeline(case: Case) -> None:
         'frames',
         'test_short',
         'test_seg',
-        # the half about training is replayed where the training pipeline is
+        # the half about training is replayed in test_spa_then_temp_training.py
         'crop_box',
         'size',
         'imgs_flip*',
