@@ -8,6 +8,7 @@ dataset.
 A clip on its way to training is a plain dict:
 
 - ``frames``: ``(t, H, W, 3)`` uint8 RGB; of a grid of patches ``(t, n, H, W, 3)``.
+- ``images_lab``: ``(t, 3, H, W)`` float32 LAB of the frames, where a transform adds it.
 - ``video``: its name; ``frame_indices``: ``(t,)`` int64 numbers of the frames.
 - ``epoch``, ``index``: its :class:`ClipKey`.
 - ``seed``: int in [0, 2**63), from which a method draws the noise of this clip.
