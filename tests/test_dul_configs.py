@@ -116,6 +116,8 @@ def test_two_steps_and_an_evaluation(tmp_path):
         'train_dataloader.num_workers': 0,
         'train_dataloader.batch_size': 1,
         'train_dataloader.dataset.worlds.num_clips': 2,
+        'train_dataloader.dataset.pipeline.0.size': 64,
+        'model.grid': 4,
         'task_spriteworld.test_dataset.num_clips': 1,
         'task_spriteworld.test_dataset.num_frames': 3,
         'new:validation.at_start': False,
