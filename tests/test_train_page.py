@@ -189,7 +189,9 @@ def test_python_of_the_page_makes_sense():
     assert [TRANSFORMS.build(step) for step in dataset['pipeline']]
     assert TASK_UTILS.build(dataset['sampler']).num_frames == 4
     settings = {k: v for k, v in values['validation'].items() if k != 'options'}
-    assert ValidationHook(lambda task, folder: {}, **settings).best == ['davis/J&F-Mean']
+    assert ValidationHook(lambda task, folder: {}, **settings).best == [
+        'davis/J&F-Mean'
+    ]
     names = re.findall(r'`(\w+VisBackend)`', PAGE)
     assert len(names) == 6
     assert all(VISBACKENDS.get(name) for name in names)
