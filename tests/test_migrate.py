@@ -193,6 +193,7 @@ def trainable(place):
     configs = (ROOT / 'configs/train').glob
     for path in (
         *configs('*_k400*.py'),
+        *configs('dul_res18_ytvos.py'),
         *configs('moco_v2_res*.py'),
         *configs('spa_then_temp_res*.py'),
     ):
