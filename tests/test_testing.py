@@ -59,11 +59,14 @@ def test_long_clips_and_validation_of_a_training():
         pipeline=[step, dict(type='ClipRandomCrop', size=(224, 448))],
     )
     loader = dict(batch_size=9, num_workers=3, prefetch_factor=2, dataset=dataset)
-    fields = dict(train_dataloader=loader, validation=dict(tasks=['davis']))
+    model = dict(backbone=dict(type='ResNet', depth=50), queue_length=65536)
+    validation = dict(tasks=['davis'])
+    fields = dict(model=model, train_dataloader=loader, validation=validation)
     toy = shrink(Config(fields))
     assert toy.train_dataloader.dataset.sampler == dict(
         type='GapSampler', num_frames=4, gap=2
     )
+    assert toy.model == dict(backbone=dict(type='ResNet', depth=18), queue_length=8)
     resize, crop = toy.train_dataloader.dataset.pipeline
     assert resize.short_side == (64, 80)
     assert crop.size == (64, 128)
