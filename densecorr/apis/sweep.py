@@ -177,7 +177,8 @@ def _content(
             setting=number,
             **row,
             published=number == swept.published,
-            certified=item['certified'],
+            queries=item['queries'],
+            certified=certified_share([item]),
             metrics=item['metrics'],
             behind=_behind(ranking, number),
             options=options_of(row, cfg.task),
@@ -185,7 +186,6 @@ def _content(
         for number, (row, item) in enumerate(zip(swept.rows, found, strict=True))
     ]
     shared = ('dataset', 'num_videos', 'num_frames', 'videos', 'fingerprint')
-    shares = [item['certified'] for item in found]
     return dict(
         schema=SCHEMA,
         task=task,
@@ -196,10 +196,21 @@ def _content(
         order=ranking.order,
         similar=ranking.similar(),
         noise=ranking.note or f'95 % intervals over videos, of {ranking.units}',
-        certified=sum(shares) / len(shares),
+        certified=certified_share(found),
+        searched_again=sum(item['unproven'] for item in found),
         settings=settings,
         **{name: loop.content[name] for name in shared},
     )
+
+
+def certified_share(found: Sequence[Mapping[str, Any]]) -> float:
+    """Share of the selections of settings that the lists of neighbours proved.
+
+    Args:
+        found: of each setting ``queries`` and ``unproven``.
+    """
+    queries = sum(item['queries'] for item in found)
+    return 1 - sum(item['unproven'] for item in found) / max(1, queries)
 
 
 def _behind(ranking: Ranking, number: int) -> dict[str, float] | None:
@@ -299,9 +310,10 @@ def format_sweep(content: Mapping[str, Any]) -> str:
             rest = len(settings) - len(shown)
             lines.append(f'... and {rest} more settings, see sweep.csv')
         lines += _words(content)
+    total = sum(item['queries'] for item in settings)
     lines.append(
-        f'certified: {content["certified"]:.2%} of the queries of a setting; the '
-        'others were searched again, so all are exact'
+        f'certified: all but {content["searched_again"]} of {total} selections '
+        f'({content["certified"]:.3%}); those were searched again, so all are exact'
     )
     if content['protocol']['note']:
         lines.append(f'note: {content["protocol"]["note"]}')

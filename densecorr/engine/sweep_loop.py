@@ -108,10 +108,11 @@ class SweepLoop(VideoTestLoop):
         return [(statistics.queries, unproven) for unproven in statistics.unproven]
 
     def _report(self, video: VideoSample, counts: Sequence[Mapping[str, int]]) -> None:
-        shares = [1 - count['unproven'] / max(1, count['queries']) for count in counts]
+        total = sum(count['queries'] for count in counts)
+        again = sum(count['unproven'] for count in counts)
         print_log(
-            f'{video.name}: {sum(shares) / len(shares):.2%} of the queries certified '
-            f'(least of a setting {min(shares):.2%}), the others searched again',
+            f'{video.name}: {again} of {total} selections of all settings were not '
+            'certified and searched again',
             logger='current',
         )
 
@@ -132,15 +133,11 @@ class SweepLoop(VideoTestLoop):
             ]
             with _said_once(number):
                 values, tables = score_all(metrics, results)
-            queries = sum(record['queries'] for record in records)
-            unproven = sum(record['unproven'] for record in records)
-            found.append(
-                dict(
-                    metrics=values,
-                    tables=tables,
-                    certified=1 - unproven / max(1, queries),
-                )
-            )
+            counts = {
+                name: sum(record[name] for record in records)
+                for name in ('queries', 'unproven')
+            }
+            found.append(dict(metrics=values, tables=tables, **counts))
         weights = self.dataset.weights()
         return dict(
             metrics={},

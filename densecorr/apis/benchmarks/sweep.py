@@ -23,6 +23,7 @@ from mmengine.config import DictAction
 from mmengine.logging import print_log
 
 from densecorr.apis.benchmarks.protocols import build
+from densecorr.apis.sweep import certified_share
 from densecorr.apis.sweep_settings import OPTIONS, Swept, describe, swept_settings
 from densecorr.engine.records import ResultFolder
 from densecorr.engine.sweep_loop import SweepLoop
@@ -165,7 +166,8 @@ def compare(
 
     Returns:
         ``rows`` for ``COLUMNS``, ``seconds`` and ``ratio`` of the sweep to the most
-        expensive setting, ``certified`` (mean, least) and ``metrics`` of all settings.
+        expensive setting, ``certified`` (share of all, least of a setting) and
+        ``metrics`` of all settings.
     """
     loop, maps, seconds = run_sweep(tracker, dataset, swept, neighbours, alone)
     frames, videos = sum(loop.dataset.weights()), list(loop.dataset)
@@ -192,13 +194,13 @@ def compare(
             )
         )
         print_log(', '.join(f'{k} {v}' for k, v in zip(COLUMNS, rows[-1], strict=True)))
-    shares = [item['certified'] for item in found]
+    shares = [certified_share([item]) for item in found]
     return dict(
         rows=rows,
         frames=frames,
         seconds=seconds,
         ratio=seconds / times[0],
-        certified=(sum(shares) / len(shares), min(shares)),
+        certified=(certified_share(found), min(shares)),
         metrics=[item['metrics'] for item in found],
     )
 
@@ -252,7 +254,7 @@ def main(argv: list[str] | None = None) -> int:
         f'{len(swept.settings)} settings, {found["frames"]} frames: '
         f'{found["seconds"] / found["frames"]:.3f} CPU seconds a frame, '
         f'{found["ratio"]:.2f} times the most expensive setting alone; certified '
-        f'{mean:.2%} of the queries, least of a setting {least:.2%}'
+        f'{mean:.3%} of the selections, least of a setting {least:.3%}'
     )
     if args.out:
         folder = Path(args.out)
