@@ -171,6 +171,7 @@ class LabelledImage:
         read_image: ``(H, W, 3)`` uint8 RGB.
         read_labels: ``(H, W)`` classes of the same size.
         hash_inputs: sha256 in hex over the image and its labels.
+        part: ``'test'``, or ``'train'`` for images whose labels a probe may learn from.
     """
 
     name: str
@@ -178,3 +179,4 @@ class LabelledImage:
     read_image: Callable[[], np.ndarray] = field(repr=False)
     read_labels: Callable[[], LabelMap] = field(repr=False)
     hash_inputs: Callable[[], str] = field(repr=False)
+    part: str = 'test'

@@ -16,6 +16,7 @@ from densecorr.datasets.image_clips import ImageClips
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
 from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
+from densecorr.datasets.train_and_test import TrainAndTest
 from densecorr.datasets.video_clips import VideoClips
 from densecorr.datasets.video_frames import VideoFrames
 from densecorr.datasets.vip import VIPDataset
@@ -36,6 +37,7 @@ __all__ = [
     'SpriteWorld',
     'SpriteWorldClips',
     'TimeTSampler',
+    'TrainAndTest',
     'VFSSampler',
     'VIPDataset',
     'VOCDataset',
