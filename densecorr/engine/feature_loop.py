@@ -67,6 +67,7 @@ class FeatureTestLoop(BaseLoop):
             raise ValueError(f'{len(configs)} metrics are given; this task takes one.')
         self.metric: Any = METRICS.build(configs[0])
         self.metric.dataset_meta = self.dataset.metainfo
+        self.metric.out_dir = out_dir  # where it may leave files, see seg_tables
         self.out_dir, self.fingerprint = out_dir, dict(fingerprint or {})
         self.summary = dict(summary or {})
         self.content: dict[str, Any] = {}
