@@ -44,13 +44,19 @@ def segment_map(
 
     Args:
         pred: ``(H, W)`` clusters.
-        clusters: ``(k,)`` ascending numbers that occur.
-        matched: ``(k,)`` class of each, below 128.
+        clusters: ``(k,)`` ascending numbers of those that were matched or tried.
+        matched: ``(k,)`` class of each.
         found: ``(k,)`` whether a class was found for it.
     """
-    labels = np.where(found, matched % FIRST_CLUSTER, cluster_label(clusters))
-    if not len(labels):
+    if not len(clusters):
         return cluster_label(pred).astype(np.uint8)
+    labels = np.where(found, class_label(matched), cluster_label(clusters))
     place = np.searchsorted(clusters, pred).clip(max=len(clusters) - 1)
     known = np.asarray(clusters)[place] == pred
     return np.where(known, labels[place], cluster_label(pred)).astype(np.uint8)
+
+
+def class_label(classes: np.ndarray) -> np.ndarray:
+    """Labels of classes: their numbers; from 128 on colours come again."""
+    classes = np.asarray(classes)
+    return np.where(classes == VOID, VOID, classes % FIRST_CLUSTER)

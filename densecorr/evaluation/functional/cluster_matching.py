@@ -165,11 +165,24 @@ def match_clusters(table: Contingency, rule: str = 'hungarian') -> np.ndarray:
     if not table.counts.size:
         return matched
     if rule == 'hungarian':
-        rows, columns = linear_sum_assignment(1 - pair_iou(table.counts))
+        rows, columns = one_to_one(table)
         matched[columns] = table.classes[rows]
         return matched
     merits = pair_iou(table.counts) if rule == 'many_to_one' else table.counts
     return table.classes[merits.argmax(0)].astype(np.int64)
+
+
+def one_to_one(table: Contingency) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pairs with the highest sum of IoU."""
+    return linear_sum_assignment(1 - pair_iou(table.counts))
+
+
+def merge_matched(table: Contingency, matched: np.ndarray) -> Contingency:
+    """Pixels by annotated and matched class: clusters of a class become one column."""
+    predicted, places = np.unique(np.asarray(matched, np.int64), return_inverse=True)
+    counts = np.zeros((len(predicted), len(table.classes)), np.int64)
+    np.add.at(counts, places, table.counts.T)
+    return Contingency(counts.T, table.classes, predicted)
 
 
 def matched_scores(

@@ -10,16 +10,28 @@ import torch
 
 from densecorr.evaluation.functional.cluster_matching import (
     UNITS,
-    Contingency,
     add_tables,
     contingency,
-    match_clusters,
-    matched_scores,
 )
 from densecorr.evaluation.metrics.cluster_tables import (
+    from_triples,
     per_class_csv,
+    scores_of,
     summary_csv,
     summary_metrics,
+    to_triples,
+)
+from densecorr.evaluation.metrics.cluster_views import (
+    Assigned,
+    image_scores,
+    keep_maps,
+    matched_confusion,
+)
+from densecorr.evaluation.metrics.seg_tables import (
+    ImageScore,
+    check_pictures,
+    confusion_csv,
+    per_image_csv,
 )
 from densecorr.ops.cluster import assigned_map, project_maps
 from densecorr.ops.kmeans import KMeansRule, kmeans
@@ -72,6 +84,8 @@ class ClusterMetric:
         kmeans: fields of :class:`densecorr.ops.kmeans.KMeansRule`.
         void: label of pixels that do not count.
         void_units: units in which they do not count; in the others they are a class.
+        pictures: cluster maps that are kept for the report: of the images with the
+            best and with the worst score so many, and all frames of clips; 0: none.
 
     Reads ``classes`` of the dataset's metainfo, names of the classes.
 
@@ -79,6 +93,7 @@ class ClusterMetric:
     """
 
     dataset_meta: Mapping[str, Any] | None = None
+    out_dir: str | None = None
 
     def __init__(
         self,
@@ -90,6 +105,7 @@ class ClusterMetric:
         kmeans: Mapping[str, Any] | None = None,
         void: int | None = 255,
         void_units: Sequence[str] = UNITS,
+        pictures: int = 6,
     ) -> None:
         wrong = [unit for unit in (*units, *void_units) if unit not in UNITS]
         if wrong or not units:
@@ -114,6 +130,7 @@ class ClusterMetric:
             )
         self.rule = KMeansRule(**(kmeans or {}))
         self.void, self.void_units = void, tuple(void_units)
+        self.pictures = check_pictures(pictures)
         self._fitted: dict[tuple[int, ...], Projection] = {}
 
     def jobs(self, images: Sequence[LabelledImage]) -> list[Job]:
@@ -141,42 +158,63 @@ class ClusterMetric:
             maps: ``(n, h, w, c)`` features of all images.
 
         Returns:
-            ``unit``, ``num_clusters`` (as it was asked for), ``seed``, ``name``, and
+            ``unit``, ``num_clusters`` (as it was asked for), ``seed``, ``name``,
             ``tables``, one for every frame or one for all: ``[class, cluster,
-            pixels]`` of every pair that occurs.
+            pixels]`` of every pair that occurs, and of the first seed ``images``:
+            name, clip and mean IoU of each, None where nothing counts.
         """
         frames = [(number,) for number in job.images]
         units = frames if job.unit == 'frame' else [job.images]
         transform = self._transform(job, images, maps)
-        tables = []
+        tables, rows = [], []
         for members in units:
             try:
-                table = self._unit(job, members, images, maps, transform)
+                found = self._unit(job, members, images, maps, transform)
             except ValueError as error:
                 raise ValueError(f'{images[members[0]].name}: {error}') from error
-            tables.append(_triples(table))
+            tables.append(to_triples(add_tables(found.tables)))
+            if job.seed == self.seeds[0]:
+                rows += self._show(job, [images[i] for i in members], found)
         return dict(
             unit=job.unit,
             num_clusters=job.num_clusters,
             seed=job.seed,
             name=job.name,
             tables=tables,
+            images=rows,
         )
 
     def compute_metrics(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Mean IoU by unit, number of clusters and rule; ``clusters.csv`` has all."""
-        return summary_metrics(self._scores(results))
+        return summary_metrics(scores_of(results))
 
     def tables(self, results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """``clusters.csv``, and ``per_class.csv`` of clusters over the whole set."""
-        texts = {'clusters.csv': summary_csv(self._scores(results))}
+        """``clusters.csv``, ``per_class.csv`` of clusters over the whole set.
+
+        Of the first seed also the scores of images and a confusion of classes.
+        """
+        texts = {'clusters.csv': summary_csv(scores_of(results))}
         whole = [result for result in results if result['unit'] == 'dataset']
         if whole:
             names = list((self.dataset_meta or {}).get('classes', ()))
-            texts['per_class.csv'] = per_class_csv(
-                [(r['num_clusters'], r['seed'], _table(r['tables'][0])) for r in whole],
-                names,
-            )
+            tables = [
+                (r['num_clusters'], r['seed'], from_triples(r['tables'][0]))
+                for r in whole
+            ]
+            texts['per_class.csv'] = per_class_csv(tables, names)
+        first = [result for result in results if result['seed'] == self.seeds[0]]
+        texts['per_image.csv'] = per_image_csv(
+            ImageScore(_view(result), *row)
+            for result in first
+            for row in result['images']
+        )
+        views: dict[str, list] = {}
+        for result in first:
+            found = [from_triples(triples) for triples in result['tables']]
+            views.setdefault(_view(result), []).extend(found)
+        texts['confusion.csv'] = confusion_csv(
+            (view, matched_confusion(found)) for view, found in views.items()
+        )
         return texts
 
     def _unit(
@@ -186,8 +224,8 @@ class ClusterMetric:
         images: Sequence[LabelledImage],
         maps: np.ndarray,
         transform: Projection | None,
-    ) -> Contingency:
-        """Table of one frame, one clip, or the set."""
+    ) -> Assigned:
+        """Clusters of one frame, one clip, or the set."""
         void = self.void if job.unit in self.void_units else None
         side = self._size('labels', job.unit)
         number = job.num_clusters
@@ -196,22 +234,36 @@ class ClusterMetric:
             number = _count_values(found, void)
             if not number:
                 empty = np.zeros(0, np.int64)
-                return contingency(empty, empty)
+                return Assigned([contingency(empty, empty)] * len(members), None)
         whole = len(members) == len(maps)
         chosen = maps if whole else maps[list(members)]
         points_size = self._size('points', job.unit) or maps.shape[1:3]
         points = MapPoints(chosen, points_size, transform=transform)
         generator = torch.Generator().manual_seed(job.seed)
         centers = kmeans(points, number, generator, self.rule).centers
+
+        def assign(i: int, size: tuple[int, int]) -> np.ndarray:
+            one = maps[i : i + 1]
+            found = assigned_map(one, centers, size, self.rule, transform=transform)
+            return found[0].cpu().numpy()
+
         tables = []
         for i in members:
             labels = self._labels(images[i], side)
             size = (labels.shape[0], labels.shape[1])
-            pred = assigned_map(
-                maps[i : i + 1], centers, size, self.rule, transform=transform
-            )
-            tables.append(contingency(pred[0].cpu().numpy(), labels, void))
-        return add_tables(tables)
+            tables.append(contingency(assign(i, size), labels, void))
+        return Assigned(tables, lambda place, size: assign(members[place], size))
+
+    def _show(
+        self, job: Job, images: Sequence[LabelledImage], found: Assigned
+    ) -> list[list]:
+        """Keep maps of a unit; name, clip and mean IoU of its images."""
+        scores = image_scores(found.tables)
+        if self.out_dir is not None and self.pictures and found.assign is not None:
+            number = self.pictures if job.unit == 'dataset' else None
+            view = _view(job._asdict())
+            keep_maps(self.out_dir, view, images, found, scores, number)
+        return [[i.name, i.group, s] for i, s in zip(images, scores, strict=True)]
 
     def _labels(self, image: LabelledImage, size: tuple[int, int] | None) -> np.ndarray:
         labels = image.read_labels().indices
@@ -247,47 +299,9 @@ class ClusterMetric:
         batch = set(clips[start : start + size])
         return tuple(i for i, image in enumerate(images) if image.group in batch)
 
-    def _scores(
-        self, results: Sequence[Mapping[str, Any]]
-    ) -> dict[tuple[str, str, str], dict[int, list[float]]]:
-        """Mean IoU of every unit by (unit, K, measure), then by seed."""
-        scores: dict[tuple[str, str, str], dict[int, list[float]]] = {}
-        for result in results:
-            for triples in result['tables']:
-                table = _table(triples)
-                for measure, value in _measures(table).items():
-                    key = (result['unit'], str(result['num_clusters']), measure)
-                    seeds = scores.setdefault(key, {})
-                    seeds.setdefault(result['seed'], []).append(value)
-        return scores
 
-
-def _measures(table: Contingency) -> dict[str, float]:
-    """Mean IoU by rule, with and without background; none where nothing counts."""
-    if not len(table.classes):
-        return {}
-    found = {}
-    for rule in ('hungarian', 'many_to_one', 'many_to_one_precision'):
-        matched = match_clusters(table, rule)
-        found[rule] = matched_scores(table, matched).miou
-        found[f'{rule}_no_background'] = matched_scores(table, matched, False).miou
-    return found
-
-
-def _triples(table: Contingency) -> list[list[int]]:
-    rows, columns = np.nonzero(table.counts)
-    columns_of = (table.classes[rows], table.clusters[columns])
-    parts = (*columns_of, table.counts[rows, columns])
-    return np.stack(parts, axis=1).tolist()
-
-
-def _table(triples: Sequence[Sequence[int]]) -> Contingency:
-    array = np.asarray(triples, np.int64).reshape(-1, 3)
-    classes, rows = np.unique(array[:, 0], return_inverse=True)
-    clusters, columns = np.unique(array[:, 1], return_inverse=True)
-    counts = np.zeros((len(classes), len(clusters)), np.int64)
-    counts[rows, columns] = array[:, 2]
-    return Contingency(counts, classes, clusters)
+def _view(result: Mapping[str, Any]) -> str:
+    return f'{result["unit"]}/K-{result["num_clusters"]}'
 
 
 def _count_values(label_maps: Iterable[np.ndarray], void: int | None) -> int:

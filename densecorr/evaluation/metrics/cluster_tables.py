@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,50 @@ from densecorr.utils.tables import format_csv
 Scores = Mapping[tuple[str, str, str], Mapping[int, Sequence[float]]]
 _DECIMALS = 6
 _SHORT = dict(hungarian='', many_to_one='-many', many_to_one_precision='-precision')
+
+
+def to_triples(table: Contingency) -> list[list[int]]:
+    """``[class, cluster, pixels]`` of every pair that occurs, for JSON and csv."""
+    rows, columns = np.nonzero(table.counts)
+    columns_of = (table.classes[rows], table.clusters[columns])
+    parts = (*columns_of, table.counts[rows, columns])
+    return np.stack(parts, axis=1).tolist()
+
+
+def from_triples(triples: Sequence[Sequence[int]]) -> Contingency:
+    """The table that :func:`to_triples` wrote."""
+    array = np.asarray(triples, np.int64).reshape(-1, 3)
+    classes, rows = np.unique(array[:, 0], return_inverse=True)
+    clusters, columns = np.unique(array[:, 1], return_inverse=True)
+    counts = np.zeros((len(classes), len(clusters)), np.int64)
+    counts[rows, columns] = array[:, 2]
+    return Contingency(counts, classes, clusters)
+
+
+def scores_of(
+    results: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, str, str], dict[int, list[float]]]:
+    """Mean IoU of every unit by (unit, K, measure), then by seed."""
+    scores: dict[tuple[str, str, str], dict[int, list[float]]] = {}
+    for result in results:
+        for triples in result['tables']:
+            for measure, value in _measures(from_triples(triples)).items():
+                key = (result['unit'], str(result['num_clusters']), measure)
+                seeds = scores.setdefault(key, {})
+                seeds.setdefault(result['seed'], []).append(value)
+    return scores
+
+
+def _measures(table: Contingency) -> dict[str, float]:
+    """Mean IoU by rule, with and without background; none where nothing counts."""
+    if not len(table.classes):
+        return {}
+    found = {}
+    for rule in ('hungarian', 'many_to_one', 'many_to_one_precision'):
+        matched = match_clusters(table, rule)
+        found[rule] = matched_scores(table, matched).miou
+        found[f'{rule}_no_background'] = matched_scores(table, matched, False).miou
+    return found
 
 
 def over_seeds(seeds: Mapping[int, Sequence[float]]) -> tuple[float, float]:

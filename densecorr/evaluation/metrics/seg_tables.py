@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from densecorr.evaluation.functional.cluster_matching import Contingency
+from densecorr.evaluation.metrics.cluster_tables import to_triples
 from densecorr.utils.images import resize_nearest, write_label_map
 from densecorr.utils.segment_colors import segment_palette
 from densecorr.utils.tables import format_csv
@@ -68,14 +69,8 @@ def confusion_csv(tables: Iterable[tuple[str, Contingency]]) -> str:
     Args:
         tables: view, and counts whose ``clusters`` are predicted classes.
     """
-    rows = [[view, *pair] for view, table in tables for pair in _pairs(table)]
+    rows = [[view, *pair] for view, table in tables for pair in to_triples(table)]
     return format_csv(rows, ['View', 'Class', 'Predicted', 'Pixels'], _DECIMALS)
-
-
-def _pairs(table: Contingency) -> list[list[int]]:
-    rows, columns = np.nonzero(table.counts)
-    parts = (table.classes[rows], table.clusters[columns], table.counts[rows, columns])
-    return np.stack(parts, axis=1).tolist()
 
 
 def write_shown(
@@ -90,18 +85,19 @@ def write_shown(
         label_map: ``(H, W)`` integers in 0..255, see the module.
     """
     path = Path(out_dir) / FOLDER / view / f'{image}.png'
-    write_label_map(path, shrunk(label_map), segment_palette())
+    small = resize_nearest(
+        np.asarray(label_map).astype(np.uint8), shown_size(label_map.shape)
+    )
+    write_label_map(path, small, segment_palette())
 
 
-def shrunk(label_map: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """``label_map`` with its longer side at most ``side`` pixels, uint8."""
-    height, width = label_map.shape
-    longer = max(height, width)
-    small = np.asarray(label_map).astype(np.uint8)
-    if longer <= side:
-        return small
-    size = [max(1, round(length * side / longer)) for length in (height, width)]
-    return resize_nearest(small, (size[0], size[1]))
+def shown_size(size: Sequence[int]) -> tuple[int, int]:
+    """(H, W) with the longer side at most 320 pixels."""
+    longer = max(size)
+    if longer <= SIDE:
+        return size[0], size[1]
+    height, width = (max(1, round(length * SIDE / longer)) for length in size)
+    return height, width
 
 
 def shown_places(scores: Sequence[float], number: int) -> list[int]:
@@ -115,3 +111,17 @@ def shown_places(scores: Sequence[float], number: int) -> list[int]:
     if len(known) <= 2 * number:
         return known
     return [*known[:number], *known[len(known) - number :]]
+
+
+def check_pictures(number: int) -> int:
+    """The option ``pictures`` of a metric.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if number < 0:
+        raise ValueError(
+            f'pictures is {number}; give how many of the best and of the worst images '
+            'the report shows, 0 for none.'
+        )
+    return number
