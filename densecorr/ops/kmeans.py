@@ -16,6 +16,7 @@ from .precision import full_precision
 
 INITS = ('sampled', 'kmeans++')
 _SPLIT = 1 / 1024  # relative shift between the halves of a split cluster, as in faiss
+_POOL_PER_CENTER, _POOL = 256, 8192  # points that kmeans++ draws first centres from
 _ROWS = 4096  # rows per product; larger blocks leave the cache of a core
 
 
@@ -31,7 +32,9 @@ class KMeansRule:
             (``'kmeans++'``).
         spherical: points and centres of unit length, by cosine.
         points_per_center: at most this many points per centre are drawn to train on,
-            256 in faiss; None: all points. Every init draws from at most 256.
+            256 in faiss; None: all points.
+        min_points: but not fewer than these, where there are as many: with few centres
+            a small object would have no point among those that are drawn.
         max_memory: bound in bytes (or ``'64MB'``) on the scores that exist at a time.
 
     Raises:
@@ -43,6 +46,7 @@ class KMeansRule:
     init: str = 'sampled'
     spherical: bool = False
     points_per_center: int | None = 256
+    min_points: int = 0
     max_memory: int | str = '64MB'
 
     def __post_init__(self) -> None:
@@ -52,6 +56,8 @@ class KMeansRule:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f'{name} is {value}; it should be at least 1.')
+        if self.min_points < 0:
+            raise ValueError(f'min_points is {self.min_points}; give 0 or more.')
         parse_bytes(self.max_memory)
 
 
@@ -112,6 +118,7 @@ def kmeans(
             f'{source.num} clusters, or more or larger feature maps.'
         )
     wanted = num_clusters * (rule.points_per_center or source.num)
+    wanted = max(wanted, rule.min_points)
     if wanted < source.num:
         source = RowPoints(source.take(_draw(source.num, wanted, generator)))
     best: Clusters | None = None
@@ -238,7 +245,7 @@ def _first_centers(
     if rule.init == 'sampled':
         centers = points.take(_draw(points.num, num_clusters, generator))
         return F.normalize(centers, dim=1) if rule.spherical else centers.clone()
-    pool = min(points.num, 256 * num_clusters)
+    pool = min(points.num, max(_POOL_PER_CENTER * num_clusters, _POOL))
     rows = points.take(_draw(points.num, pool, generator))
     if rule.spherical:
         rows = F.normalize(rows, dim=1)
