@@ -23,6 +23,7 @@ class TrainAndTest:
         root: of both, if given.
         sequences: test only on these; None: on all.
         max_frames: take only the first so many images of each.
+        reader: image decoder of both, if given.
 
     Raises:
         ValueError: the parts have other classes.
@@ -35,8 +36,9 @@ class TrainAndTest:
         root: str | Path | None = None,
         sequences: Sequence[str] | None = None,
         max_frames: int | None = None,
+        reader: str | None = None,
     ) -> None:
-        options = dict(root=root, max_frames=max_frames)
+        options = dict(root=root, max_frames=max_frames, reader=reader)
         given = {key: value for key, value in options.items() if value is not None}
         chosen = {} if sequences is None else dict(sequences=sequences)
         self.parts: dict[str, Any] = dict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from densecorr.registry import DATASETS, LOOPS, METRICS
 from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
 
+_FEATURES, _ATTENTION, _JOBS = 'features', 'attention', 'unfinished'  # folders
+_FACTS = 'fingerprint.json'
+
 
 @LOOPS.register_module()
 class FeatureTestLoop(BaseLoop):
@@ -32,15 +36,22 @@ class FeatureTestLoop(BaseLoop):
     dealt to the ranks, and what is there of an interrupted run is not done again. The
     ranks share the folder.
 
+    A metric finds its ``dataset_meta``, ``out_dir`` and ``device`` set, and as
+    ``state_dir`` the folder in which a long job may keep what it needs to go on. Where
+    it has ``reads_attention = True`` its ``run`` gets the attention of the backbone's
+    class token as ``attention``, too.
+
     Args:
-        runner: MMEngine's Runner; its model has ``features(images)``.
+        runner: MMEngine's Runner; its model has ``maps(images, attention)``.
         dataloader: ``dict(dataset=..., batch_size=8)``; an item of the dataset is a
             :class:`densecorr.structures.LabelledImage`.
         evaluator: config of one metric with ``jobs``, ``run``, ``compute_metrics`` and
             ``tables``.
         out_dir: folder of the results.
-        fingerprint: of the run, without the weights and the data, which are added.
+        fingerprint: of the run, without the weights and the data, which are added; None
+            keeps nothing but the summary.
         summary: what ``metrics.json`` says besides the numbers.
+        title: before the progress bar.
         out_layout: trackers have it; it has to be None.
     """
 
@@ -52,6 +63,7 @@ class FeatureTestLoop(BaseLoop):
         out_dir: str,
         fingerprint: Mapping | None = None,
         summary: Mapping | None = None,
+        title: str = 'evaluating',
         out_layout: str | None = None,
     ) -> None:
         if out_layout is not None:
@@ -67,9 +79,10 @@ class FeatureTestLoop(BaseLoop):
             raise ValueError(f'{len(configs)} metrics are given; this task takes one.')
         self.metric: Any = METRICS.build(configs[0])
         self.metric.dataset_meta = self.dataset.metainfo
-        self.metric.out_dir = out_dir  # where it may leave files, see seg_tables
-        self.out_dir, self.fingerprint = out_dir, dict(fingerprint or {})
-        self.summary = dict(summary or {})
+        # where it may leave files, see seg_tables
+        self.metric.out_dir = None if fingerprint is None else out_dir
+        self.out_dir, self.fingerprint = out_dir, fingerprint
+        self.summary, self.title = dict(summary or {}), title
         self.content: dict[str, Any] = {}
 
     def run(self) -> dict[str, float]:
@@ -80,18 +93,23 @@ class FeatureTestLoop(BaseLoop):
         """
         self.runner.call_hook('before_test')
         model = self._model().eval()
-        weights = hash_tensors(model.state_dict())
         images = [self.dataset[i] for i in range(len(self.dataset))]
-        self.inputs = self._hash_inputs(images)
-        self.folder = ResultFolder(
-            self.out_dir, {**self.fingerprint, 'weights': weights}
-        )
+        self.inputs = ''
+        shared = None
+        if self.fingerprint is not None:
+            self.inputs = self._hash_inputs(images)
+            weights = hash_tensors(model.state_dict())
+            shared = {**self.fingerprint, 'weights': weights}
+        self.folder = ResultFolder(self.out_dir, shared)
         self.folder.open()
         gather(None)  # nobody writes before all have checked the folder
-        store = self._extract(model, images)
-        results = self._do_jobs(images, store)
+        self._open_metric(getattr(model, 'device', 'cpu'))
+        stores = self._extract(model, images)
+        results = self._do_jobs(images, stores)
         content = self._summarise(results) if get_rank() == 0 else {}
         self.content = gather(content)[0]
+        if self.fingerprint is None and get_rank() == 0:
+            self._forget()
         self.runner.call_hook('after_test')
         return self.content['metrics']
 
@@ -109,61 +127,98 @@ class FeatureTestLoop(BaseLoop):
         text = ''.join(f'{images[i].name} {every[i]};' for i in sorted(every))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _extract(self, model: Any, images: list) -> FeatureStore:
-        """Features of all images, those that are not there yet."""
-        rank, size = get_rank(), get_world_size()
-        # the metric may change without new features: only what makes them counts
-        made_of = {
-            key: value
-            for key, value in (self.folder.fingerprint or {}).items()
-            if key not in ('metrics', 'task')
-        }
-        store = FeatureStore(
-            Path(self.out_dir) / 'features', {**made_of, 'inputs': self.inputs}
-        )
-        if rank == 0:
-            first = model.features([images[0].read_image()])
-            store.create((len(images), *first.shape[1:]))
+    def _open_metric(self, device: Any) -> None:
+        """Tell the metric where it is, and start anew or go on."""
+        folder = Path(self.out_dir) / _JOBS
+        self.metric.device, self.metric.state_dir = device, folder
+        if get_rank() == 0 and self.fingerprint is None:
+            self._forget()
+        elif get_rank() == 0:
+            path = folder / _FACTS
+            expected = self._fingerprint()
+            if path.is_file():
+                found = json.loads(path.read_text(encoding='utf-8'))
+                check_same(expected, found, str(path))
+            write_atomic(path, json.dumps(expected, sort_keys=True) + '\n')
         gather(None)
-        store.open()
-        own = store.missing()
+
+    def _forget(self) -> None:
+        """Remove what only a run with a fingerprint can go on with."""
+        for name in (_FEATURES, _ATTENTION, _JOBS):
+            shutil.rmtree(Path(self.out_dir) / name, ignore_errors=True)
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {**(self.folder.fingerprint or {}), 'inputs': self.inputs}
+
+    def _extract(self, model: Any, images: list) -> dict[str, FeatureStore]:
+        """Maps of all images by name, those that are not there yet."""
+        rank, size = get_rank(), get_world_size()
+        attention = getattr(self.metric, 'reads_attention', False)
+        stores = self._stores(attention)
+        if rank == 0:
+            first = model.maps([images[0].read_image()], attention)
+            for name, store in stores.items():
+                store.create((len(images), *first[name].shape[1:]))
+        gather(None)
+        for store in stores.values():
+            store.open()
+        own = sorted({i for store in stores.values() for i in store.missing()})
         gather(None)  # all have read what is missing before anybody writes
         own = own[rank::size]
         print_log(f'features: {len(own)} of {len(images)} images to do', 'current')
         with FrameProgress(len(own), 'features', visible=rank == 0) as progress:
             for start in range(0, len(own), self.batch_size):
                 batch = own[start : start + self.batch_size]
-                maps = model.features([images[i].read_image() for i in batch])
-                store.write(batch, maps.float().cpu().numpy())
+                maps = model.maps([images[i].read_image() for i in batch], attention)
+                for name, store in stores.items():
+                    store.write(batch, maps[name].float().cpu().numpy())
                 for _ in batch:
                     progress.advance()
         gather(None)
-        return store
+        return stores
 
-    def _do_jobs(self, images: list, store: FeatureStore) -> list[dict]:
+    def _stores(self, attention: bool) -> dict[str, FeatureStore]:
+        # the metric may change without new features: only what makes them counts
+        made_of = {
+            key: value
+            for key, value in (self.folder.fingerprint or {}).items()
+            if key not in ('metrics', 'task')
+        }
+        return {
+            name: FeatureStore(
+                Path(self.out_dir) / name, {**made_of, 'inputs': self.inputs}
+            )
+            for name in ((_FEATURES, _ATTENTION) if attention else (_FEATURES,))
+        }
+
+    def _do_jobs(self, images: list, stores: dict[str, FeatureStore]) -> list[dict]:
         """Results of all jobs, in their order, on every rank."""
         rank, size = get_rank(), get_world_size()
         jobs = self.metric.jobs(images)
         share = deal_videos([len(job.images) for job in jobs], size)[rank]
         own: dict[int, dict] = {}
-        with FrameProgress(len(share), 'evaluating', visible=rank == 0) as progress:
+        with FrameProgress(len(share), self.title, visible=rank == 0) as progress:
             for number in sorted(share):
-                own[number] = self._do_job(jobs[number], images, store)
+                own[number] = self._do_job(jobs[number], images, stores)
                 progress.advance()
         every: dict[int, dict] = {}
         for part in gather(own):
             every.update(part)
         return [every[number] for number in sorted(every)]
 
-    def _do_job(self, job: Any, images: list, store: FeatureStore) -> dict:
+    def _do_job(self, job: Any, images: list, stores: dict[str, FeatureStore]) -> dict:
         """The result of a job, from its record if it has one."""
+        maps = stores[_FEATURES].maps
+        more = {key: store.maps for key, store in stores.items() if key != _FEATURES}
+        if self.fingerprint is None:
+            return json.loads(json.dumps(self.metric.run(job, images, maps, **more)))
         path = self.folder.record_path(job.name)
-        expected = {**(self.folder.fingerprint or {}), 'inputs': self.inputs}
+        expected = self._fingerprint()
         if path.is_file():
             record = json.loads(path.read_text(encoding='utf-8'))
             check_same(expected, record['fingerprint'], str(path))
             return record['results']
-        result = self.metric.run(job, images, store.maps)
+        result = self.metric.run(job, images, maps, **more)
         record = dict(
             schema=RECORD_SCHEMA, job=job.name, results=result, fingerprint=expected
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from densecorr.engine.fingerprint import canonical, check_same
 from densecorr.utils.files import make_folder, write_atomic
+from densecorr.utils.mapped import release_pages
 
 _FACTS, _ROWS, _DONE = 'features.json', 'features.npy', 'done.npy'
 
@@ -79,3 +80,4 @@ class FeatureStore:
             )
         self.maps[list(images)] = small
         self._done[list(images)] = 1
+        release_pages(self.maps)

@@ -6,7 +6,8 @@
     <out>/predictions/<video>/joint_positions.mat   or the joints, as JHMDB has them
     <out>/submission/*.zip                  predictions for a benchmark's server
     <out>/records/<video>.json              numbers and fingerprint of a finished video
-    <out>/features/                         cached features, where a task clusters them
+    <out>/features/, attention/             cached features, where a task clusters them
+    <out>/unfinished/                       what a long job needs to go on
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
     <out>/yardsticks.json, yardsticks/      what the score is compared with
     <out>/votes/<video>.npz                 who decided the worst frame of a video
@@ -35,6 +36,8 @@ _OURS = (
     'yardsticks',
     'overlays',
     'features',
+    'attention',
+    'unfinished',
     'logs',
 )
 _OUR_FILES = (

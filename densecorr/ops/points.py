@@ -14,8 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from densecorr.utils.mapped import release_pages
+
 ENLARGEMENTS = ('bilinear', 'nearest')
 Transform = Callable[[Tensor], Tensor]
+_PICKED = 4096  # rows taken before the pages around them are given back
 
 
 class Points(Protocol):
@@ -58,6 +61,7 @@ class RowPoints:
         """See :class:`Points`."""
         for start in range(0, self.num, rows):
             yield self._piece(self.rows[start : start + rows])
+            _release(self.rows)
 
     def take(self, index: Tensor) -> Tensor:
         """See :class:`Points`."""
@@ -116,6 +120,7 @@ class MapPoints:
         for start in range(0, len(self.maps), step):
             maps = as_float(self.maps[start : start + step], self.device)
             yield enlarge(self._seen(maps), self.size, self.how).flatten(0, 2)
+            _release(self.maps)
 
     def take(self, index: Tensor) -> Tensor:
         """See :class:`Points`."""
@@ -191,9 +196,20 @@ def as_float(
 
 
 def _picked(rows: Tensor | np.ndarray, index: Tensor) -> Tensor | np.ndarray:
+    if not isinstance(rows, np.ndarray):
+        return rows[index.to(rows.device)]
+    numbers = index.cpu().numpy()
+    picked = np.empty((len(numbers), *rows.shape[1:]), rows.dtype)
+    for start in range(0, len(numbers), _PICKED):
+        chosen = slice(start, start + _PICKED)
+        picked[chosen] = rows[numbers[chosen]]
+        release_pages(rows)
+    return picked
+
+
+def _release(rows: Tensor | np.ndarray) -> None:
     if isinstance(rows, np.ndarray):
-        return rows[index.cpu().numpy()]
-    return rows[index.to(rows.device)]
+        release_pages(rows)
 
 
 def _out_dim(channels: int, transform: Transform | None, row: Tensor) -> int:

@@ -51,9 +51,47 @@ class FrameFeatures(nn.Module):
         self._place: Tensor
         self.register_buffer('_place', torch.empty(0), persistent=False)
 
-    @torch.inference_mode()
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._place.device
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size (H, W) to which an image of this size is brought."""
+        return self.inputs.plan(height, width).input_size
+
     def features(self, images: Sequence[np.ndarray]) -> Tensor:
         """``(b, h, w, c)`` features of ``(H, W, 3)`` uint8 RGB images."""
+        return self.maps(images)['features']
+
+    @torch.inference_mode()
+    def maps(
+        self, images: Sequence[np.ndarray], attention: bool = False
+    ) -> dict[str, Tensor]:
+        """``features`` of :meth:`features`, and ``attention`` where asked for.
+
+        Args:
+            images: ``(H, W, 3)`` uint8 RGB.
+            attention: also ``(b, h, w, heads)``, what the class token of the last block
+                looks at, in shares of an even attention (1 is as much as every patch
+                would get), which float16 holds where it does not hold the softmax.
+
+        Raises:
+            ValueError: the backbone has no attention of a class token.
+        """
         batch = torch.stack([self.inputs(image) for image in images])
-        maps = self.backbone(batch.to(self._place.device))[-1]
-        return maps.permute(0, 2, 3, 1)
+        batch = batch.to(self.device)
+        if not attention:
+            return dict(features=self.backbone(batch)[-1].permute(0, 2, 3, 1))
+        if not hasattr(self.backbone, 'maps_and_attention'):
+            raise ValueError(
+                f'{type(self.backbone).__name__} has no attention of a class token. '
+                'Take a config whose backbone is a plain ViT with a class token (of '
+                'TimmFeatures), for example configs/test/dino_vits16.py.'
+            )
+        maps, seen = self.backbone.maps_and_attention(batch)
+        even = seen[0, 0].numel()
+        return dict(
+            features=maps[-1].permute(0, 2, 3, 1),
+            attention=seen.permute(0, 2, 3, 1) * even,
+        )
