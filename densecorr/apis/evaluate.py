@@ -124,7 +124,6 @@ def evaluate(
         loop: Any = runner.test_loop
         # votes and yardsticks are of trackers
         tracked = isinstance(loop, VideoTestLoop)
-        videos = loop.dataset if tracked else None
         votes, yardsticks = votes and tracked, yardsticks if tracked else 'none'
         if loaded.note:  # every output has to say it
             loop.summary['weights'] = dict(note=loaded.note)
@@ -135,7 +134,7 @@ def evaluate(
             write_atomic(folder.path / 'config.py', cfg.pretty_text)
             # an earlier run into this folder may have had fewer videos
             (folder.path / YARDSTICKS_FILE).unlink(missing_ok=True)
-            write_report(folder.path, content, videos)
+            write_report(folder.path, content, loop.dataset)
             facts = run_facts(processes, started, config, checkpoint, source)
             folder.write_json('run.json', facts)
             print_log(
@@ -151,8 +150,8 @@ def evaluate(
             cfg, yardsticks, loop, checkpoint, processes, fingerprint
         )
         gather(None)
-        if processes.is_first:
-            write_report(folder.path, content, videos)
+        if processes.is_first and tracked:
+            write_report(folder.path, content, loop.dataset)
         gather(None)
     finally:
         stop_processes()

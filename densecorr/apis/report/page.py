@@ -31,6 +31,8 @@ from densecorr.apis.report.results import (
     read_results,
     video_files,
 )
+from densecorr.apis.report.segment_files import is_of_images, read_segments
+from densecorr.apis.report.segments import segment_parts
 from densecorr.apis.report.templates import FOLDER, page_template
 from densecorr.apis.report.words import protocol_words
 from densecorr.engine.fingerprint import digest
@@ -39,6 +41,7 @@ from densecorr.utils.files import write_atomic
 from densecorr.visualization.joints import bones_of
 
 MAX_BYTES = 24_000_000  # of a page: mail programs and viewers take 25 MB
+_TABLES = 2_000_000  # bytes of confusions and tables of clips, at most
 _OPEN = 8  # with more videos, each is folded
 _MANY = 60  # more cannot be open at once
 _SCRIPTS = (
@@ -71,8 +74,8 @@ def write_report(
     Args:
         out_dir: the results folder.
         content: what ``metrics.json`` says.
-        dataset: of :class:`densecorr.structures.VideoSample`, for images and
-            annotations; None where it is not there any more.
+        dataset: of :class:`densecorr.structures.VideoSample` or ``LabelledImage``,
+            for images and annotations; None where it is not there any more.
         max_bytes: of the page; pictures become fewer and smaller to keep it.
 
     Returns:
@@ -147,6 +150,8 @@ def _results(out_dir: str | Path) -> Results:
 
 
 def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
+    if is_of_images(results):
+        return _write_segments(results, dataset, max_bytes)
     videos = video_files(results, dataset)
     sections = [_section(video, results) for video in videos]
     text = _render(results, videos, sections)
@@ -154,6 +159,15 @@ def _write(results: Results, dataset: Any, max_bytes: int) -> Path:
     for section, kept in zip(sections, pictures_of(videos, left), strict=True):
         section.update(kept)
     text = _render(results, videos, sections)
+    write_atomic(results.path / 'report.html', text)
+    return results.path / 'report.html'
+
+
+def _write_segments(results: Results, dataset: Any, max_bytes: int) -> Path:
+    """The page of an evaluation of single images."""
+    found = read_segments(results, dataset)
+    room = max_bytes - len(_render(results, [], []).encode()) - _TABLES
+    text = _render(results, [], [], segment_parts(found, room))
     write_atomic(results.path / 'report.html', text)
     return results.path / 'report.html'
 
@@ -182,9 +196,12 @@ def _section(video: VideoFiles, results: Results) -> dict[str, Any]:
 
 
 def _render(
-    results: Results, videos: list[VideoFiles], sections: list[dict[str, Any]]
+    results: Results,
+    videos: list[VideoFiles],
+    sections: list[dict[str, Any]],
+    segments: Mapping[str, Any] | None = None,
 ) -> str:
-    """The text of the page."""
+    """The text of the page; ``segments`` are those of :func:`segment_parts`."""
     read = {
         name: (FOLDER / name).read_text('utf-8') for name in (*_SCRIPTS, 'style.css')
     }
@@ -193,7 +210,7 @@ def _render(
     return page_template('page.html').render(
         title=_title(results),
         style=Markup(read['style.css']),
-        script=Markup('\n'.join(read[name] for name in _SCRIPTS)),
+        script='' if segments else Markup('\n'.join(read[n] for n in _SCRIPTS)),
         notes=notes_of(content),
         facts=_facts(content),
         bars=score_bars(results),
@@ -209,7 +226,8 @@ def _render(
         can_order=any(section['score'] for section in sections),
         decays=any('Decay' in name for name in content.get('metrics') or {}),
         can_open_all=len(sections) <= _MANY,
-        missing=missing_parts(results, videos),
+        missing=segments['missing'] if segments else missing_parts(results, videos),
+        segments=segments,
         fingerprint=flat_fingerprint(fingerprint) if fingerprint else [],
         digest=digest(fingerprint) if fingerprint else '',
     )
@@ -260,4 +278,6 @@ def _facts(content: Mapping[str, Any]) -> list[str]:
         number = content['num_videos']
         facts.append(f'{number} video{"s" if number != 1 else ""}')
         facts.append(f'{content.get("num_frames")} frames')
+    if content.get('num_images'):
+        facts.append(f'{content["num_images"]} images')
     return facts

@@ -74,8 +74,8 @@ def read_results(path: str | Path, content: Mapping[str, Any] | None = None) -> 
         for name, entry in found.get('yardsticks', {}).items()
         if isinstance(entry, Mapping) and isinstance(entry.get('metrics'), Mapping)
     }
-    table = _read_table(path / 'per_video.csv')
-    tables = [_read_table(path / name) for name in _PARTS]
+    table = read_table(path / 'per_video.csv')
+    tables = [read_table(path / name) for name in _PARTS]
     parts = next((found for found in tables if found[1]), ([], []))
     zips = sorted((path / 'submission').glob('[!.]*.zip'))
     archives = tuple(file.relative_to(path).as_posix() for file in zips)
@@ -285,7 +285,7 @@ def _read_json(path: Path, name: str, problems: list[str]) -> dict[str, Any]:
     return content
 
 
-def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a csv file, as text; empty where there is none."""
     if not path.is_file():
         return [], []

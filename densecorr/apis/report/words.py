@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,8 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [('Name', _name(summary))] if summary else []
     if not isinstance(part, Mapping):
         return lines
+    if 'metric' in part:
+        return [*lines, *_metric_words(part)]
     try:
         protocol = Protocol.from_config(part)
     except (KeyError, ValueError, TypeError):
@@ -74,6 +77,18 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('Affinity', _affinity(protocol)),
         *_codec_words(protocol),
     ]
+
+
+def _metric_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a protocol of single images: how they are resized, and the metric's numbers.
+
+    A setting of parts is a line of its own.
+    """
+    words = []
+    for key, value in part.items():
+        inner = value if key == 'metric' else {key: value}
+        words += [(name, json.dumps(setting)) for name, setting in inner.items()]
+    return [(key, text.replace('"', '').strip('{}')) for key, text in words]
 
 
 def _codec_words(protocol: Protocol) -> list[tuple[str, str]]:
