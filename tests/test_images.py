@@ -4,6 +4,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from densecorr.utils import files, images
@@ -282,3 +283,12 @@ def test_label_maps_go_through_the_one_writer(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r'No space left.*00000\.png'):
         write_label_map(tmp_path / '00000.png', np.zeros((2, 2), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+def test_floor_resize_is_that_of_pytorch():
+    labels = np.random.default_rng(0).integers(0, 9, (45, 31), dtype=np.uint8)
+    for size in ((20, 20), (100, 64)):
+        expected = torch.nn.functional.interpolate(
+            torch.from_numpy(labels)[None, None], size, mode='nearest'
+        )
+        assert np.array_equal(images.resize_floor(labels, size), expected[0, 0])

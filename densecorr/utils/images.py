@@ -230,6 +230,19 @@ def resize_nearest(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 
+def resize_floor(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize like PyTorch's ``nearest``: pixel i takes ``floor(i * old / new)``.
+
+    Args:
+        pixels: ``(H, W, ...)``.
+        size: wanted (h, w).
+    """
+    rows, columns = (
+        np.arange(n) * old // n for n, old in zip(size, pixels.shape[:2], strict=True)
+    )
+    return pixels[rows][:, columns]
+
+
 def davis_palette() -> np.ndarray:
     """Colour of every label in DAVIS, the colour map of PASCAL VOC.
 

@@ -140,3 +140,17 @@ def test_errors() -> None:
     maps = np.zeros((1, 3, 3, 4), np.float16)
     with pytest.raises(ValueError, match=r'0/0: 40 clusters of 9 points.*Give 1 to 9'):
         metric.run(metric.jobs(images)[0], images, maps)
+
+
+def test_cells_are_enlarged_as_clusters() -> None:
+    labels = np.zeros((16, 16), np.uint8)
+    labels[:, 8:] = 1
+    images = [_image('one', labels)]
+    maps = _codes(labels)[None, 2::4, 2::4]
+    sizes = dict(labels=10, first_labels=8, assign='nearest')
+    metric = ClusterMetric(units=['frame'], sizes=sizes, projection=dict(dim=None))
+    (job,) = metric.jobs(images)
+    table = metric.run(job, images, maps)['tables'][0]
+    assert sorted(count for *_, count in table) == [50, 50]
+    with pytest.raises(ValueError, match=r"sizes has .*'label'.*it takes .*'labels'"):
+        ClusterMetric(sizes=dict(label=10))

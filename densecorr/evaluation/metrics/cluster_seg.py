@@ -39,11 +39,12 @@ from densecorr.ops.pca import Projection
 from densecorr.ops.points import MapPoints
 from densecorr.registry import METRICS
 from densecorr.structures import LabelledImage
-from densecorr.utils.images import resize_nearest
+from densecorr.utils.images import resize_floor, resize_nearest
 
 OVER = ('batch', 'dataset')
 CLASSES = 'classes'
 _PROJECTION = dict(dim=50, over='batch', batch_size=16)
+_SIZES = dict(points=None, labels=None, first_labels=None, assign='bilinear')
 
 
 class Job(NamedTuple):
@@ -79,6 +80,9 @@ class ClusterMetric:
         seeds: of k-means; means and deviations over them are reported.
         sizes: (H, W) or one side by unit: ``points``, to which maps are enlarged to be
             clustered, and ``labels``, to which labels are resized; None: their own.
+            ``first_labels``: a size that they are brought to before. ``assign``: maps
+            are enlarged to labels ``'bilinear'``, or the cluster of a cell is that of
+            its pixels (``'nearest'``).
         projection: ``dim`` of the PCA (None: none), fitted ``over`` each ``'batch'``
             of ``batch_size`` clips (whole-set units: over all), or ``'dataset'``.
         kmeans: fields of :class:`densecorr.ops.kmeans.KMeansRule`.
@@ -117,7 +121,11 @@ class ClusterMetric:
                 f'{CLASSES!r}.'
             )
         self.units, self.num_clusters = tuple(units), tuple(num_clusters)
-        self.seeds, self.sizes = tuple(seeds), dict(sizes or {})
+        self.seeds, self.sizes = tuple(seeds), {**_SIZES, **(sizes or {})}
+        if set(self.sizes) != set(_SIZES):
+            raise ValueError(
+                f'sizes has {sorted(self.sizes)}; it takes {sorted(_SIZES)}.'
+            )
         self.projection: dict[str, Any] = {**_PROJECTION, **(projection or {})}
         if set(self.projection) != set(_PROJECTION):
             raise ValueError(
@@ -244,7 +252,14 @@ class ClusterMetric:
 
         def assign(i: int, size: tuple[int, int]) -> np.ndarray:
             one = maps[i : i + 1]
-            found = assigned_map(one, centers, size, self.rule, transform=transform)
+            found = assigned_map(
+                one,
+                centers,
+                size,
+                self.rule,
+                transform=transform,
+                how=self.sizes['assign'],
+            )
             return found[0].cpu().numpy()
 
         tables = []
@@ -267,7 +282,11 @@ class ClusterMetric:
 
     def _labels(self, image: LabelledImage, size: tuple[int, int] | None) -> np.ndarray:
         labels = image.read_labels().indices
-        return labels if size is None else resize_nearest(labels, size)
+        first = self._size('first_labels', '')
+        if first is None:
+            return labels if size is None else resize_nearest(labels, size)
+        labels = resize_nearest(labels, first)
+        return labels if size is None else resize_floor(labels, size)
 
     def _size(self, what: str, unit: str) -> tuple[int, int] | None:
         size = self.sizes.get(what)
