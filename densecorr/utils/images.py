@@ -237,9 +237,8 @@ def resize_floor(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         pixels: ``(H, W, ...)``.
         size: wanted (h, w).
     """
-    rows, columns = (
-        np.arange(n) * old // n for n, old in zip(size, pixels.shape[:2], strict=True)
-    )
+    rows = np.arange(size[0]) * pixels.shape[0] // size[0]
+    columns = np.arange(size[1]) * pixels.shape[1] // size[1]
     return pixels[rows][:, columns]
 
 
