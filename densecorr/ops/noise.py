@@ -14,8 +14,9 @@ def item_noise(
     stream: int,
     shape: Sequence[int],
     device: torch.device | str = 'cpu',
+    normal: bool = False,
 ) -> Tensor:
-    """Uniform noise in [0, 1), ``(b, *shape)`` float32, independent between items.
+    """Noise ``(b, *shape)`` float32, independent between items, uniform in [0, 1).
 
     The values of an item depend on its seed, the stream and the shape alone, so a
     batch that is split over processes gets what the whole batch would. They are drawn
@@ -26,6 +27,7 @@ def item_noise(
         stream: number of the use, so that two uses in one loss differ; from 0.
         shape: of the noise of one item.
         device: where the noise is needed.
+        normal: of mean 0 and variance 1 instead.
 
     Raises:
         ValueError: there is no seed, or a seed or the stream is negative.
@@ -40,5 +42,8 @@ def item_noise(
         state = np.random.SeedSequence((seed, stream)).generate_state(1, np.uint64)
         generator = torch.Generator(device=device)
         generator.manual_seed(int(state[0]) >> 1)  # below 2**63
-        row.uniform_(generator=generator)
+        if normal:
+            row.normal_(generator=generator)
+        else:
+            row.uniform_(generator=generator)
     return noise

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from .replay import Case
+
 DUL_RENAME = ((r'^fast_net\.', 'backbone.'),)
 CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
+SMTC_RENAME = ((r'^encoder\.', 'backbone.'), (r'^', 'head.'))
 VFS_RENAME = (  # of a training checkpoint
     (r'^backbone\.conv1\.conv\.', 'backbone.conv1.'),
     (r'^backbone\.conv1\.bn\.', 'backbone.bn1.'),
@@ -32,3 +35,9 @@ def renamed(
                 break
         found[key] = value
     return found
+
+
+def scaled_state(case: Case) -> dict[str, Tensor]:
+    """Official weights of a case, each times its entry of ``scales``."""
+    pairs = zip(case.state_dict().items(), case.scales.tolist(), strict=True)
+    return {key: value * scale for (key, value), scale in pairs}

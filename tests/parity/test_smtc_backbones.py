@@ -6,6 +6,7 @@ import torch
 
 from densecorr.registry import MODELS
 
+from .adapters_methods import scaled_state
 from .pipelines import load_golden, model_of, protocol_of
 from .replay import DEVICE, Case, replay
 
@@ -14,13 +15,7 @@ _LEFT = ['keys', 'shapes', 'scales', 'images', 'image_divisor', 'images_odd']
 
 @replay('smtc', 'encoder', inputs=_LEFT)
 def test_encoder(case: Case) -> None:
-    scaled = {
-        key: value * scale
-        for (key, value), scale in zip(
-            case.state_dict().items(), case.scales.tolist(), strict=True
-        )
-    }
-    content = dict(model_state_dict=scaled)
+    content = dict(model_state_dict=scaled_state(case))
     model = {**model_of('smtc_vits16'), 'protocol': protocol_of('smtc_s8')}
     tracker = MODELS.build(model).to(DEVICE).eval()
     backbone = tracker.backbone

@@ -22,7 +22,7 @@ class PackClip(ClipTransform):
 
     Reads ``frames``, ``keys`` and ``frame_keys``, and what there is of ``video``,
     ``frame_indices``, ``epoch``, ``index``, ``seed`` and ``replaced``. Frames stay
-    uint8; the method normalises them on its device.
+    uint8 (or floats, where a transform made them); the method normalises them.
 
     Args:
         keys: further arrays that become tensors of the same shape.
@@ -42,7 +42,7 @@ class PackClip(ClipTransform):
         """Pack a sample.
 
         Returns:
-            ``inputs``: dict with ``frames``, a uint8 tensor ``(t, 3, H, W)`` or
+            ``inputs``: dict with ``frames``, a tensor ``(t, 3, H, W)`` or
             ``(t, n, 3, p, p)``, and the tensors of ``keys`` and ``frame_keys``;
             ``data_samples``: dict of the rest.
 
@@ -63,10 +63,10 @@ class PackClip(ClipTransform):
 
 
 def channels_first(frames: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-    """``(..., H, W, 3)`` uint8 images, or a list of ``(H, W, 3)``, with channels first.
+    """``(..., H, W, 3)`` images, or a list of ``(H, W, 3)``, with channels first.
 
     Returns:
-        ``(..., 3, H, W)`` uint8, contiguous, with memory of its own.
+        ``(..., 3, H, W)`` of the same type, contiguous, with memory of its own.
 
     Raises:
         ValueError: the frames of a list differ in size.
@@ -79,7 +79,7 @@ def channels_first(frames: np.ndarray | Sequence[np.ndarray]) -> Tensor:
         )
     *more, height, width, _ = frames[0].shape
     lead = (len(frames), *more)
-    packed = np.empty((*lead, 3, height, width), np.uint8)
+    packed = np.empty((*lead, 3, height, width), frames[0].dtype)
     for index in np.ndindex(*lead):
         image = frames[index[0]][index[1:]]
         cv2.split(image, list(packed[index]))  # writes the planes in place

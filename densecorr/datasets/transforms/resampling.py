@@ -94,3 +94,18 @@ def resize_boxes(
         crop = image[top : top + height, left : left + width]
         resize_into(crop, target, resizer, interpolation)
     return out
+
+
+def resize_exactly(
+    frames: Sequence[np.ndarray], size: Size, interpolation: str
+) -> np.ndarray:
+    """Resize uint8 images by OpenCV: ``(len(frames), *size, 3)`` float32 in [0, 1]."""
+    height, width = size
+    levels = np.float32(np.iinfo(np.uint8).max)
+    kind = _OPENCV[interpolation]
+    return np.stack(
+        [
+            cv2.resize(frame / levels, (width, height), interpolation=kind)
+            for frame in frames
+        ]
+    )

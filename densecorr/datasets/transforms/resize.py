@@ -9,7 +9,11 @@ import numpy as np
 
 from densecorr.datasets.transforms.base import ClipTransform
 from densecorr.datasets.transforms.boxes import Size, as_size, short_side_size
-from densecorr.datasets.transforms.resampling import check_resizer, resize_boxes
+from densecorr.datasets.transforms.resampling import (
+    check_resizer,
+    resize_boxes,
+    resize_exactly,
+)
 from densecorr.registry import TRANSFORMS
 
 
@@ -27,6 +31,8 @@ class ClipResize(ClipTransform):
         resizer: ``'opencv'`` (fast, no smoothing), ``'pillow'`` (antialiased) or
             ``'torch_antialias'`` (nearly the same, fast).
         interpolation: ``'bilinear'``, ``'bicubic'`` or ``'nearest'``.
+        exact: resize by OpenCV without rounding to grey levels: frames become float32
+            in [0, 1], four times as large. Only PackClip may follow.
 
     Raises:
         ValueError: both or none of ``size`` and ``short_side``, or a bad value.
@@ -38,6 +44,7 @@ class ClipResize(ClipTransform):
         short_side: int | Sequence[int] | None = None,
         resizer: str = 'opencv',
         interpolation: str = 'bilinear',
+        exact: bool = False,
     ) -> None:
         if (size is None) == (short_side is None):
             raise ValueError(
@@ -47,6 +54,11 @@ class ClipResize(ClipTransform):
         self.size = None if size is None else as_size('size of ClipResize', size)
         self.short_side = None if short_side is None else _sides(short_side)
         self.resizer, self.interpolation = resizer, interpolation
+        if exact and resizer != 'opencv':
+            raise ValueError(
+                f"exact=True of ClipResize needs resizer='opencv', not {resizer!r}."
+            )
+        self.exact = exact
 
     def draw(self, rng: np.random.Generator, sample: dict[str, Any]) -> dict[str, Any]:
         """``size``: (height, width) of the result."""
@@ -59,6 +71,11 @@ class ClipResize(ClipTransform):
     def apply(self, sample: dict[str, Any], size: Size) -> dict[str, Any]:
         """Resize to ``size``; frames of that size are handed on."""
         frames = self.frames(sample)
+        if self.exact:
+            return {
+                **sample,
+                'frames': resize_exactly(frames, size, self.interpolation),
+            }
         if all(frame.shape[:2] == tuple(size) for frame in frames):
             return dict(sample)
         boxes = [(0, 0, *frame.shape[:2]) for frame in frames]

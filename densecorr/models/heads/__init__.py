@@ -3,5 +3,11 @@
 from densecorr.models.heads.linear_probe import LinearProbeHead
 from densecorr.models.heads.projection import ProjectionHead
 from densecorr.models.heads.simsiam import SimSiamHead
+from densecorr.models.heads.slots import SlotHead
 
-__all__ = ['LinearProbeHead', 'ProjectionHead', 'SimSiamHead']
+__all__ = [
+    'LinearProbeHead',
+    'ProjectionHead',
+    'SimSiamHead',
+    'SlotHead',
+]

@@ -10,6 +10,9 @@ from densecorr.models.losses.info_nce import InfoNCELoss
 from densecorr.models.losses.match_selection import MatchSelection
 from densecorr.models.losses.random_walk import RandomWalkLoss
 from densecorr.models.losses.simsiam import SimSiamLoss
+from densecorr.models.losses.slot_instance import SlotInstanceLoss
+from densecorr.models.losses.slot_overlap import SlotOverlapLoss
+from densecorr.models.losses.slot_transport import SlotTransportLoss
 
 __all__ = [
     'ColorReconstructionLoss',
@@ -20,4 +23,7 @@ __all__ = [
     'MatchSelection',
     'RandomWalkLoss',
     'SimSiamLoss',
+    'SlotInstanceLoss',
+    'SlotOverlapLoss',
+    'SlotTransportLoss',
 ]

@@ -4,7 +4,16 @@ from densecorr.models.methods.base import BaseMethod
 from densecorr.models.methods.crw import CRW
 from densecorr.models.methods.dul import DUL
 from densecorr.models.methods.moco_v2 import MoCoV2
+from densecorr.models.methods.smtc import SMTC
 from densecorr.models.methods.spa_then_temp import SpaThenTemp
 from densecorr.models.methods.vfs import VFS
 
-__all__ = ['CRW', 'DUL', 'VFS', 'BaseMethod', 'MoCoV2', 'SpaThenTemp']
+__all__ = [
+    'CRW',
+    'DUL',
+    'SMTC',
+    'VFS',
+    'BaseMethod',
+    'MoCoV2',
+    'SpaThenTemp',
+]
