@@ -62,5 +62,8 @@ setup(
         'scipy>=1.11',
         'tensorboard>=2.16',
     ],
+    extras_require={
+        'faiss': ['faiss-cpu'],  # of RetrievalMetric's search=dict(backend='faiss')
+    },
     entry_points={'console_scripts': ['densecorr = densecorr.cli:main']},
 )

@@ -1,5 +1,6 @@
 """Datasets: each yields videos whose frames are read when asked for."""
 
+from densecorr.datasets.augmented_images import AugmentedImages
 from densecorr.datasets.clip_samplers import (
     CatMAESampler,
     DULSampler,
@@ -24,6 +25,7 @@ from densecorr.datasets.voc import VOCDataset
 from densecorr.datasets.ytvos import YouTubeVOSDataset
 
 __all__ = [
+    'AugmentedImages',
     'CatMAESampler',
     'DAVISDataset',
     'DULSampler',
