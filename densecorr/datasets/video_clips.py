@@ -14,6 +14,7 @@ from densecorr.registry import DATASETS, TASK_UTILS
 from densecorr.structures import ClipKey
 from densecorr.utils.clip_reader import open_clip_source
 from densecorr.utils.data_info import data_folders, load_data_info
+from densecorr.utils.folds import in_fold
 from densecorr.utils.replaced_clips import short_line
 from densecorr.utils.split_folders import find_split
 from densecorr.utils.suggest import suggest
@@ -56,6 +57,8 @@ class VideoClips(ClipDataset):
             ``clips_per_video``.
         seed: of the run.
         decode: options of reading, see :class:`ClipDataset`.
+        without_fold: ``(n, k)``: leave out videos with ``crc32(name) % n == k``, which
+            :class:`VideoFrames` evaluates with ``fold=(n, k)``.
         **source: ``data``, ``split``, ``root`` and ``list_file``, each a string or
             None.
 
@@ -76,6 +79,7 @@ class VideoClips(ClipDataset):
         clips_per_epoch: int | None = None,
         seed: int = 0,
         decode: Mapping[str, Any] | None = None,
+        without_fold: Sequence[int] | None = None,
         **source: str | None,
     ) -> None:
         super().__init__(pipeline, seed, decode)
@@ -90,6 +94,8 @@ class VideoClips(ClipDataset):
                 )
         self._source = source
         found = _find(**source)
+        if without_fold is not None:
+            found = _without_fold(found, without_fold)
         self.videos = self._long_enough(found)
         self.metainfo = dict(
             name=source.get('data') or 'videos',
@@ -163,6 +169,23 @@ class VideoClips(ClipDataset):
             f'Videos: {self._title()}. Copy them again, take other videos, or let the '
             'sampler take fewer frames.'
         )
+
+
+def _without_fold(
+    videos: list[TrainingVideo], fold: Sequence[int]
+) -> list[TrainingVideo]:
+    """Videos that training may see.
+
+    Raises:
+        ValueError: there is none.
+    """
+    kept = [video for video in videos if not in_fold(video.name, fold)]
+    if not kept:
+        raise ValueError(
+            f'without_fold={tuple(fold)} leaves none of the {len(videos)} videos. Take '
+            'more videos, or without_fold=None.'
+        )
+    return kept
 
 
 def _check_clips(per_video: int, per_epoch: int | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +12,11 @@ from densecorr.datasets.categories import number_categories, objects_to_categori
 from densecorr.datasets.listed_videos import check_choice
 from densecorr.registry import DATASETS
 from densecorr.structures import LabelledImage, LabelMap, VideoSample
+from densecorr.utils.folds import in_fold, name_hash
 from densecorr.utils.randomness import item_rng
 
-LABELS = ('objects', 'categories', 'categories_in_place')
+LABELS = ('objects', 'foreground', 'categories', 'categories_in_place')
+_VOID = 255
 
 
 @DATASETS.register_module()
@@ -29,9 +30,10 @@ class VideoFrames:
         indices: instead of drawing: these of its labelled frames, by place.
         seed: of the draw. It also depends on the name of the video, so that the same
             frames are drawn whichever other videos there are.
-        labels: ``'objects'`` as they are; ``'categories'`` of all objects at once,
-            numbered over all videos of the dataset; ``'categories_in_place'`` as the
-            official loader of TimeT replaces them, see
+        labels: ``'objects'`` as they are; ``'foreground'``, 1 for all of them;
+            ``'categories'`` of all objects at once, numbered over all videos of the
+            dataset; ``'categories_in_place'`` as the official loader of TimeT replaces
+            them, see
             :func:`densecorr.datasets.categories.objects_to_categories`.
         fold: ``(n, k)``: only videos with ``crc32(name) % n == k``.
         options: laid over those of ``dataset``, such as ``root``.
@@ -57,7 +59,7 @@ class VideoFrames:
         videos = [self.dataset[i] for i in range(len(self.dataset))]
         self.categories = self._categories(videos)
         if fold is not None:
-            videos = [v for v in videos if _crc(v.name) % fold[0] == fold[1]]
+            videos = [v for v in videos if in_fold(v.name, fold)]
         self.images = [self._image(v, t) for v in videos for t in self._frames(v)]
         if not self.images:
             raise ValueError(
@@ -71,6 +73,8 @@ class VideoFrames:
         )
         if self.categories:
             self.metainfo['classes'] = ['background', *self.categories]
+        elif labels == 'foreground':
+            self.metainfo['classes'] = ['background', 'object']
 
     def __len__(self) -> int:
         return len(self.images)
@@ -85,12 +89,12 @@ class VideoFrames:
             return [known[i] for i in self.indices if -len(known) <= i < len(known)]
         if self.num_frames is None or self.num_frames >= len(known):
             return list(known)
-        rng = item_rng(self.seed, 0, _crc(video.name))
+        rng = item_rng(self.seed, 0, name_hash(video.name))
         drawn = rng.choice(len(known), self.num_frames, replace=False)
         return [known[i] for i in sorted(drawn.tolist())]
 
     def _categories(self, videos: Sequence[VideoSample]) -> dict[str, int]:
-        if self.labels == 'objects':
+        if not self.labels.startswith('categories'):
             return {}
         bare = [video.name for video in videos if not video.categories]
         if bare:
@@ -111,6 +115,10 @@ class VideoFrames:
 
         def read_labels() -> LabelMap:
             found = video.read_labels(index)
+            if self.labels == 'foreground':
+                known = (found.indices != 0) & (found.indices != _VOID)
+                merged = np.where(known, 1, found.indices).astype(np.uint8)
+                return LabelMap(merged, found.palette)
             if not self.categories:
                 return found
             mapped = objects_to_categories(found.indices, numbers, in_place)
@@ -137,7 +145,3 @@ def hash_arrays(
         digest.update(f'{array.dtype} {array.shape};'.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _crc(name: str) -> int:
-    return zlib.crc32(name.encode())

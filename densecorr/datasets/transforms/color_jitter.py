@@ -69,6 +69,8 @@ class ClipColorJitter(ClipTransform):
         per_frame: draw for every frame instead of once for the clip.
         engine: ``'opencv'`` (fast) or ``'pillow'`` (the values of torchvision's
             transforms of Pillow images).
+        only_last: only the last operation of the order is applied, so that one of the
+            four changes a frame (the official code of TimeT).
     """
 
     def __init__(
@@ -80,11 +82,13 @@ class ClipColorJitter(ClipTransform):
         prob: float = 1.0,
         per_frame: bool = False,
         engine: str = 'opencv',
+        only_last: bool = False,
     ) -> None:
         color.check_engine(engine)
         self.ranges = JitterRanges(brightness, contrast, saturation, hue)
         self.prob = check_probability('prob of ClipColorJitter', prob)
         self.per_frame, self.engine = per_frame, engine
+        self.only_last = only_last
 
     def draw(self, rng: np.random.Generator, sample: dict[str, Any]) -> dict[str, Any]:
         """``applied`` (t,) bool, ``orders`` (t, 4) int64 and ``factors`` (t, 4)."""
@@ -108,6 +112,7 @@ class ClipColorJitter(ClipTransform):
         """Change frame i, where ``applied[i]``, by row i of the factors."""
         if not any(applied):
             return dict(sample)
+        orders = np.asarray(orders)[:, -1:] if self.only_last else orders
         frames = [
             color.jitter(frame, order, factor, self.engine) if change else frame
             for frame, change, order, factor in zip(

@@ -7,6 +7,7 @@ from densecorr.engine.hooks.freeze import FreezeHook
 from densecorr.engine.hooks.preview import PreviewHook
 from densecorr.engine.hooks.scheduled_values import ScheduledValuesHook
 from densecorr.engine.hooks.train_log import TrainLogHook
+from densecorr.engine.hooks.unit_rows import UnitRowsHook
 
 __all__ = [
     'CollapseError',
@@ -16,5 +17,6 @@ __all__ = [
     'PreviewHook',
     'ScheduledValuesHook',
     'TrainLogHook',
+    'UnitRowsHook',
     'is_due',
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
+from torch import nn
 
 from densecorr.engine.hooks.parts import find_module, method_of
 from densecorr.ops.ema import check_same_names, ema_update_
@@ -21,9 +23,9 @@ class EMATeacherHook(Hook):
     been built.
 
     Args:
-        student: dotted name of a module of the method.
+        student: dotted name of a module of the method, or several.
         teacher: dotted name of a module with the same parameters, none of which needs a
-            gradient.
+            gradient; of several students one each.
         ema_decay: ``d``, the weight of the old teacher, in [0, 1]. It may change:
             ``ScheduledValuesHook`` has the target ``'EMATeacherHook.ema_decay'``.
         buffers: ``'copy'``, ``'average'`` or ``'keep'``: what becomes of the teacher's
@@ -40,8 +42,8 @@ class EMATeacherHook(Hook):
 
     def __init__(
         self,
-        student: str = 'backbone',
-        teacher: str = 'teacher',
+        student: str | Sequence[str] = 'backbone',
+        teacher: str | Sequence[str] = 'teacher',
         ema_decay: float = 0.996,
         buffers: str = 'copy',
         interval: int = 1,
@@ -49,25 +51,25 @@ class EMATeacherHook(Hook):
     ) -> None:
         if interval < 1:
             raise ValueError(f'interval of EMATeacherHook is {interval}; at least 1.')
-        self.student, self.teacher = student, teacher
+        self.students, self.teachers = _listed(student), _listed(teacher)
+        if len(self.students) != len(self.teachers):
+            raise ValueError(
+                f'EMATeacherHook has students {self.students} and teachers '
+                f'{self.teachers}; give one teacher for each.'
+            )
         self.ema_decay, self.buffers, self.interval = ema_decay, buffers, interval
         self.copy_at_start = copy_at_start
 
     def before_train(self, runner: Any) -> None:
         """Check both; at the start of training copy the student."""
         model = method_of(runner)
-        self._old = find_module(model, self.teacher, 'teacher of EMATeacherHook')
-        self._new = find_module(model, self.student, 'student of EMATeacherHook')
-        check_same_names(self._old, self._new)
-        trained = [n for n, p in self._old.named_parameters() if p.requires_grad]
-        if trained:
-            raise ValueError(
-                f'{len(trained)} parameters of the teacher {self.teacher!r} need '
-                f'gradients, the first is {trained[0]}: the optimiser would train '
-                'them. Call requires_grad_(False) on the teacher in the method.'
-            )
+        self._pairs = [
+            _pair(model, *names)
+            for names in zip(self.teachers, self.students, strict=True)
+        ]
         if self.copy_at_start and runner.iter == 0:
-            ema_update_(self._old, self._new, 0.0)
+            for old, new in self._pairs:
+                ema_update_(old, new, 0.0)
 
     def after_train_iter(
         self,
@@ -78,4 +80,24 @@ class EMATeacherHook(Hook):
     ) -> None:
         """Update the teacher where it is due."""
         if (runner.iter + 1) % self.interval == 0:
-            ema_update_(self._old, self._new, self.ema_decay, self.buffers)
+            for old, new in self._pairs:
+                ema_update_(old, new, self.ema_decay, self.buffers)
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _pair(model: nn.Module, teacher: str, student: str) -> tuple[nn.Module, nn.Module]:
+    """A teacher and its student, checked."""
+    old = find_module(model, teacher, 'teacher of EMATeacherHook')
+    new = find_module(model, student, 'student of EMATeacherHook')
+    check_same_names(old, new)
+    trained = [n for n, p in old.named_parameters() if p.requires_grad]
+    if trained:
+        raise ValueError(
+            f'{len(trained)} parameters of the teacher {teacher!r} need gradients, the '
+            f'first is {trained[0]}: the optimiser would train them. Call '
+            'requires_grad_(False) on the teacher in the method.'
+        )
+    return old, new

@@ -13,6 +13,7 @@ from densecorr.models.losses.simsiam import SimSiamLoss
 from densecorr.models.losses.slot_instance import SlotInstanceLoss
 from densecorr.models.losses.slot_overlap import SlotOverlapLoss
 from densecorr.models.losses.slot_transport import SlotTransportLoss
+from densecorr.models.losses.timet import TimeTLoss
 
 __all__ = [
     'ColorReconstructionLoss',
@@ -26,4 +27,5 @@ __all__ = [
     'SlotInstanceLoss',
     'SlotOverlapLoss',
     'SlotTransportLoss',
+    'TimeTLoss',
 ]

@@ -6,6 +6,7 @@ from densecorr.models.methods.dul import DUL
 from densecorr.models.methods.moco_v2 import MoCoV2
 from densecorr.models.methods.smtc import SMTC
 from densecorr.models.methods.spa_then_temp import SpaThenTemp
+from densecorr.models.methods.timet import TimeT
 from densecorr.models.methods.vfs import VFS
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     'BaseMethod',
     'MoCoV2',
     'SpaThenTemp',
+    'TimeT',
 ]
