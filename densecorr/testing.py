@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -20,6 +21,8 @@ _PATCH = 32  # pixels, of a grid of patches
 _VIDEOS = 4  # generated
 _DEPTH = 18  # of ResNets in training
 _QUEUE = 8  # keys of earlier batches
+_BLOCK = re.compile(r'\.blocks\.\d+\.')
+_HIDDEN = 0.75  # share of the patches that a masked autoencoder does not see
 
 
 def shrink(cfg: Config) -> Config:
@@ -39,6 +42,9 @@ def shrink(cfg: Config) -> Config:
     backbone = cfg.get('model', {}).get('backbone', {})
     if backbone.get('type') == 'TimmFeatures' and backbone.arch.startswith('vit'):
         backbone.update(_VIT, out_indices=(-1,))
+        if 'unused_parameters' in cfg:
+            names = [_BLOCK.sub('.blocks.0.', name) for name in cfg.unused_parameters]
+            cfg.unused_parameters = names
     for part in cfg.get('protocol', {}).values():
         if isinstance(part, Mapping) and 'context' in part:
             _shrink_part(part)
@@ -85,9 +91,22 @@ def _shrink_training(cfg: Config) -> None:
     cfg.pop('validation', None)
     if cfg.model.backbone.get('type') == 'ResNet':
         cfg.model.backbone.depth = _DEPTH
-    if 'queue_length' in cfg.model:
-        cfg.model.queue_length = _QUEUE
-    dataset = loader.dataset
+    for part in (cfg.model, *cfg.model.get('parts', {}).values()):
+        if 'queue_length' in part:
+            part.queue_length = _QUEUE
+        if 'mask_ratios' in part:
+            part.mask_ratios = [_HIDDEN] * len(part.mask_ratios)
+    for value in cfg.get('default_hooks', {}).get('schedules', {}).get('values', ()):
+        value.schedule.pop('warmup', None)  # longer than the training
+    _shrink_clips(loader.dataset)
+    for hook in cfg.get('custom_hooks', []):
+        if 'num_clips' in hook:
+            hook.num_clips = _BATCH
+            _shrink_clips(hook.dataset)
+
+
+def _shrink_clips(dataset: Any) -> None:
+    """A dataset of training clips."""
     for name, most in dict(num_frames=_CLIP, gap=_GAP).items():
         if name in dataset.get('sampler', {}):
             dataset.sampler[name] = min(dataset.sampler[name], most)

@@ -38,11 +38,12 @@ MODEL_TYPES = {
 CHANGE = re.compile(r'(new:)?(protocol|model|limits)\.[\w.]+=\S+')
 TRAINED = re.compile(
     r'(new:)?(train_\w+|optim_wrapper|init|teacher|'
-    r'model\.(\w+_dropout|loss|head|losses|selection|radii))\.?[\w.]*=\S+'
+    r'model\.(\w+_dropout|loss|head|losses|selection|radii|mask_ratios|weights))\.?[\w.]*=\S+'
 )
 # config and frames of a clip, by heading; CRW's for the others
 TRAINED_FOR = {
     'CRW': ('crw_res18_k400', 4),
+    'CatMAE': ('catmae_vits16', 3),
     'DUL': ('dul_res18_ytvos', 5),
     'Spa-then-Temp': ('spa_then_temp_res50', 2),
 }
@@ -193,6 +194,7 @@ def trainable(place):
     configs = (ROOT / 'configs/train').glob
     for path in (
         *configs('*_k400*.py'),
+        *configs('catmae_vits*.py'),
         *configs('dul_res18_ytvos.py'),
         *configs('moco_v2_res*.py'),
         *configs('spa_then_temp_res*.py'),

@@ -24,6 +24,7 @@ from densecorr.ops.walk import dropped_edges
 from densecorr.ops.window import Window
 from densecorr.propagation import Context, LabelPropagator
 from tests.test_models import (
+    test_catmae,
     test_crw,
     test_dul,
     test_moco_v2,
@@ -117,6 +118,7 @@ def methods() -> dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]]:
     """Small methods of every kind, each with a batch of two clips."""
     return dict(
         crw=lambda: (test_crw.build(), dict(frames=test_crw.batch(2, 3, 4, 3, 16, 16))),
+        catmae=lambda: (test_catmae.build(), test_catmae.clips()),
         dul=lambda: (test_dul.build(), test_dul.batch()),
         spa_then_temp=lambda: (
             test_spa_then_temp.build(teacher={}),

@@ -7,6 +7,7 @@ from densecorr.ops.ema import ema_update_
 from densecorr.ops.keys import Keys
 from densecorr.ops.kmeans import KMeansRule, kmeans, nearest_centers
 from densecorr.ops.monitors import assignment_entropy, cluster_usage, feature_std
+from densecorr.ops.patches import patchify, unpatchify
 from densecorr.ops.pca import fit_projection
 from densecorr.ops.pos_embed import interpolate_pos_embed
 from densecorr.ops.precision import full_precision, without_autocast
@@ -17,6 +18,7 @@ from densecorr.ops.propagate import (
     slots_reference,
     topk_slots,
 )
+from densecorr.ops.random_masking import random_masking
 from densecorr.ops.schedule import make_schedule
 from densecorr.ops.selection import Rule, Slots
 from densecorr.ops.sinkhorn import sinkhorn_assignment, sinkhorn_plan
@@ -44,14 +46,17 @@ __all__ = [
     'kmeans',
     'make_schedule',
     'nearest_centers',
+    'patchify',
     'propagate',
     'propagate_reference',
     'prototype_maps',
+    'random_masking',
     'resolve_size',
     'sinkhorn_assignment',
     'sinkhorn_plan',
     'slots_reference',
     'soft_cross_entropy',
     'topk_slots',
+    'unpatchify',
     'without_autocast',
 ]

@@ -80,7 +80,9 @@ def prefix_rows(prefix: Tensor, rows: Tensor) -> Tensor:
     return torch.cat([expanded, rows], dim=1)
 
 
-def sincos_pos_embed(channels: int, grid: tuple[int, int]) -> Tensor:
+def sincos_pos_embed(
+    channels: int, grid: tuple[int, int], device: torch.device | str = 'cpu'
+) -> Tensor:
     """The fixed table of MAE and CatMAE, ``(1, 1 + h*w, c)``; the first row is zero.
 
     The first half of the channels codes the column x, the second the row y, each as
@@ -89,6 +91,7 @@ def sincos_pos_embed(channels: int, grid: tuple[int, int]) -> Tensor:
     Args:
         channels: c, a multiple of 4.
         grid: (h, w) of the patches.
+        device: of the table.
 
     Raises:
         ValueError: ``channels`` is no multiple of 4.
@@ -102,14 +105,13 @@ def sincos_pos_embed(channels: int, grid: tuple[int, int]) -> Tensor:
             'cosine of two coordinates.'
         )
     waves = channels // 4
-    steps = torch.arange(waves, dtype=torch.float64) / waves
-    rows, cols = torch.meshgrid(
-        torch.arange(grid[0], dtype=torch.float64),
-        torch.arange(grid[1], dtype=torch.float64),
-        indexing='ij',
+    steps, ys, xs = (
+        torch.arange(count, dtype=torch.float64, device=device)
+        for count in (waves, *grid)
     )
+    rows, cols = torch.meshgrid(ys, xs, indexing='ij')
     places = torch.stack([cols, rows], dim=-1)[..., None]  # (h, w, 2, 1)
-    angles = places * _WAVELENGTH**-steps  # (h, w, 2, waves)
+    angles = places * _WAVELENGTH ** -(steps / waves)  # (h, w, 2, waves)
     table = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(2)  # (h, w, c)
     zero = table.new_zeros(1, 1, channels)
     return torch.cat([zero, table.flatten(0, 1)[None]], dim=1).float()

@@ -5,6 +5,7 @@ from densecorr.engine.hooks.due import is_due
 from densecorr.engine.hooks.ema_teacher import EMATeacherHook
 from densecorr.engine.hooks.freeze import FreezeHook
 from densecorr.engine.hooks.preview import PreviewHook
+from densecorr.engine.hooks.reconstruction import ReconstructionHook
 from densecorr.engine.hooks.scheduled_values import ScheduledValuesHook
 from densecorr.engine.hooks.train_log import TrainLogHook
 from densecorr.engine.hooks.unit_rows import UnitRowsHook
@@ -15,6 +16,7 @@ __all__ = [
     'EMATeacherHook',
     'FreezeHook',
     'PreviewHook',
+    'ReconstructionHook',
     'ScheduledValuesHook',
     'TrainLogHook',
     'UnitRowsHook',

@@ -11,11 +11,14 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from densecorr.models.layers.mae_init import init_mae_
+from densecorr.ops.affine import take_places
 from densecorr.ops.pos_embed import POS_EMBED_RULES, interpolate_pos_embed, prefix_rows
 from densecorr.ops.size_policy import misfit_message
 from densecorr.registry import MODELS
 
 FACETS = ('token', 'key')
+INITS = ('timm', 'mae')
 
 
 @MODELS.register_module()
@@ -36,6 +39,8 @@ class TimmFeatures(nn.Module):
             with the heads side by side (plain ViTs only).
         pos_embed_rule: how a positional table is resized, one of
             ``POS_EMBED_RULES``. None refuses images whose grid is not the table's.
+        init: how weights begin: ``'timm'``, or of plain ViTs as MAE's with a fixed
+            positional table, see :func:`densecorr.models.layers.mae_init.init_mae_`.
         kwargs: further arguments of the timm model.
 
     Attributes:
@@ -54,13 +59,15 @@ class TimmFeatures(nn.Module):
         norm: bool = True,
         facet: str = 'token',
         pos_embed_rule: str | None = None,
+        init: str = 'timm',
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        if facet not in FACETS:
-            raise ValueError(
-                f'facet of TimmFeatures is {facet!r}, allowed are {FACETS}.'
-            )
+        for name, value, known in (('facet', facet, FACETS), ('init', init, INITS)):
+            if value not in known:
+                raise ValueError(
+                    f'{name} of TimmFeatures is {value!r}, allowed are {known}.'
+                )
         self.arch, self.norm, self.facet = arch, norm, facet
         self.pos_embed_rule = pos_embed_rule
         self.model = _create(arch, kwargs)
@@ -72,6 +79,9 @@ class TimmFeatures(nn.Module):
         self.stride: int = self.out_strides[-1]
         self.any_size = not _has_patches(self.model) and _covers_border(self)
         self._check()
+        if init == 'mae':
+            self._check_vit("init='mae'")
+            init_mae_(self.model)
         for module in self.model.modules():
             if hasattr(module, 'fused_attn'):
                 module.fused_attn = True
@@ -91,9 +101,15 @@ class TimmFeatures(nn.Module):
             x[:, prefix:].transpose(1, 2).unflatten(2, (height, width)) for x in tokens
         )
 
-    def tokens(self, images: Tensor) -> tuple[Tensor, ...]:
-        """``(b, 3, H, W)`` to ``(b, p + n, c)`` per block, prefix tokens first."""
-        blocks = dict(self._run_blocks(images))
+    def tokens(self, images: Tensor, kept: Tensor | None = None) -> tuple[Tensor, ...]:
+        """``(b, 3, H, W)`` to ``(b, p + n, c)`` per block, prefix tokens first.
+
+        Args:
+            images: of which
+            kept: ``(b, k)`` int64 are the only patches that the blocks see, in this
+                order; n is k then. None is all, row-major.
+        """
+        blocks = dict(self._run_blocks(images, kept))
         norm = self.model.norm if self.norm else nn.Identity()
         return tuple(norm(blocks[i][1]) for i in self.out_indices)
 
@@ -104,6 +120,39 @@ class TimmFeatures(nn.Module):
             _queries_keys(self.model.blocks[i], inputs[i]) for i in self.out_indices
         )
         return tuple(k.transpose(1, 2).flatten(2) for _, k in keys)
+
+    def maps_and_attention(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Maps of :meth:`forward`, and what the class token looks at in the last block.
+
+        Returns:
+            the maps, and the softmax ``(b, heads, h, w)``, in one pass through the
+            blocks where the last one is among ``out_indices``.
+
+        Raises:
+            ValueError: the model is no plain ViT, or has no class token.
+        """
+        self._check_vit('attention of the class token')
+        if getattr(self.model, 'cls_token', None) is None:
+            raise ValueError(
+                f'{self.arch!r} has no class token, so there is no attention of it. '
+                'Take a ViT that has one.'
+            )
+        inputs: list[Tensor] = []
+        last = self.model.blocks[-1]
+        handle = last.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+        try:
+            maps = self(images)
+        finally:
+            handle.remove()
+        if not inputs:  # the maps are of earlier blocks
+            attention = self.last_attention(images)
+        else:
+            q, k = _queries_keys(last, inputs[0])
+            attention = (q[:, :, :1] @ k.transpose(-2, -1) * last.attn.scale).softmax(
+                -1
+            )
+        patches = attention[:, :, 0, self.model.num_prefix_tokens :]
+        return maps, patches.unflatten(2, maps[-1].shape[-2:])
 
     def last_attention(self, images: Tensor) -> Tensor:
         """Softmax of the last block's attention, ``(b, heads, p + n, p + n)``.
@@ -121,11 +170,14 @@ class TimmFeatures(nn.Module):
         return (q @ k.transpose(-2, -1) * scale).softmax(dim=-1)
 
     def _run_blocks(
-        self, images: Tensor
+        self, images: Tensor, kept: Tensor | None = None
     ) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
         """Index, input and output of the wanted blocks; later ones do not run."""
         self._check_vit('tokens')
         x = self._embed(images)
+        if kept is not None:
+            prefix, rest = x.tensor_split((self.model.num_prefix_tokens,), dim=1)
+            x = torch.cat([prefix, take_places(rest, kept)], dim=1)
         for i, block in enumerate(self.model.blocks[: max(self.out_indices) + 1]):
             before, x = x, block(x)
             if i in self.out_indices:

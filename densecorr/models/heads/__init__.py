@@ -1,5 +1,6 @@
 """Heads: what a method puts on the features of a backbone."""
 
+from densecorr.models.heads.catmae_decoder import CatMAEDecoder
 from densecorr.models.heads.linear_probe import LinearProbeHead
 from densecorr.models.heads.mlp import MLPHead
 from densecorr.models.heads.projection import ProjectionHead
@@ -8,6 +9,7 @@ from densecorr.models.heads.simsiam import SimSiamHead
 from densecorr.models.heads.slots import SlotHead
 
 __all__ = [
+    'CatMAEDecoder',
     'LinearProbeHead',
     'MLPHead',
     'ProjectionHead',

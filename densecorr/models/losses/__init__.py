@@ -8,6 +8,7 @@ from densecorr.models.losses.correlation_distillation import (
 from densecorr.models.losses.dul import DULLoss
 from densecorr.models.losses.info_nce import InfoNCELoss
 from densecorr.models.losses.match_selection import MatchSelection
+from densecorr.models.losses.patch_reconstruction import PatchReconstructionLoss
 from densecorr.models.losses.random_walk import RandomWalkLoss
 from densecorr.models.losses.simsiam import SimSiamLoss
 from densecorr.models.losses.slot_instance import SlotInstanceLoss
@@ -22,6 +23,7 @@ __all__ = [
     'InfoNCELoss',
     'LocalDistillationLoss',
     'MatchSelection',
+    'PatchReconstructionLoss',
     'RandomWalkLoss',
     'SimSiamLoss',
     'SlotInstanceLoss',

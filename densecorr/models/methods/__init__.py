@@ -1,6 +1,7 @@
 """Training methods, one file each."""
 
 from densecorr.models.methods.base import BaseMethod
+from densecorr.models.methods.catmae import CatMAE
 from densecorr.models.methods.crw import CRW
 from densecorr.models.methods.dul import DUL
 from densecorr.models.methods.moco_v2 import MoCoV2
@@ -15,6 +16,7 @@ __all__ = [
     'SMTC',
     'VFS',
     'BaseMethod',
+    'CatMAE',
     'MoCoV2',
     'SpaThenTemp',
     'TimeT',
