@@ -288,8 +288,8 @@ def test_ytvos_all_frames(sprite):
 
 
 def test_facts_of_every_dataset():
-    names = 'davis imagenet jhmdb kinetics400 mose oxuva spriteworld trackingnet vip '
-    assert ' '.join(checkable_names()) == f'{names}visor voc ytvos'
+    names = 'davis fbms imagenet jhmdb kinetics400 mose oxuva segtrack spriteworld '
+    assert ' '.join(checkable_names()) == f'{names}trackingnet vip visor voc ytvos'
     assert load_data_info('mose').expected('valid').sequences == 311
     assert load_data_info('trackingnet').expected('train').sequences == 30132
     for name in ['imagenet', 'kinetics400', 'mose', 'oxuva', 'trackingnet', 'visor']:

@@ -17,6 +17,7 @@ from densecorr.datasets.image_clips import ImageClips
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
 from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
+from densecorr.datasets.single_object import FBMSDataset, SegTrackDataset
 from densecorr.datasets.train_and_test import TrainAndTest
 from densecorr.datasets.video_clips import VideoClips
 from densecorr.datasets.video_frames import VideoFrames
@@ -39,6 +40,8 @@ __all__ = [
     'SpriteWorld',
     'SpriteWorldClips',
     'TimeTSampler',
+    'FBMSDataset',
+    'SegTrackDataset',
     'TrainAndTest',
     'VFSSampler',
     'VIPDataset',
