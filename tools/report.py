@@ -37,7 +37,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='also draw the results over the frames: RESULTS/overlays/<video>/',
     )
     parser.add_argument(
-        '--fps', type=float, default=24.0, help='frames per second of gif and mp4'
+        '--fps',
+        type=float,
+        help='frames per second of gif and mp4; default: 24, 2 for clustered frames',
     )
     args = parser.parse_args(argv)
     if (args.results is None) == (args.compare is None):

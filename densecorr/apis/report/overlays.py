@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from densecorr.apis.report.page import find_videos
-from densecorr.apis.report.results import VideoFiles
+from densecorr.apis.report import segments
+from densecorr.apis.report.page import find_dataset, find_videos
+from densecorr.apis.report.results import VideoFiles, read_results
+from densecorr.apis.report.segment_files import (
+    Segments,
+    is_of_images,
+    read_segments,
+)
 from densecorr.structures import VideoSample
 from densecorr.utils.files import write_atomic
 from densecorr.utils.video_writer import VideoWriter
@@ -27,7 +33,7 @@ def write_overlays(
     out_dir: str | Path,
     kinds: Sequence[str] = OVERLAYS,
     data: str | None = None,
-    fps: float = FPS,
+    fps: float | None = None,
     advance: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write the results of a folder, drawn over their frames.
@@ -39,13 +45,14 @@ def write_overlays(
 
     Label maps tint their frames, joints are discs joined to a skeleton. A frame
     without a prediction is shown as it is; frames whose results were not wanted are
-    left out. Memory does not grow with the number of frames.
+    left out. Memory does not grow with the number of frames. Of an evaluation of
+    single images the clips are drawn side by side with their labels and maps.
 
     Args:
         out_dir: a results folder.
         kinds: some of ``'png'``, ``'gif'`` and ``'mp4'``.
         data: root of the dataset; None takes the one that ``config.py`` names.
-        fps: frames per second of GIF and video.
+        fps: frames per second of GIF and video; None: 24, and 2 for single images.
         advance: called with the name of every video that is done.
 
     Returns:
@@ -60,8 +67,12 @@ def write_overlays(
         raise ValueError(
             f'overlays are written as some of {list(OVERLAYS)}, not {list(kinds)}.'
         )
-    if not fps > 0:
+    if fps is not None and not fps > 0:
         raise ValueError(f'fps is {fps}; it should be positive.')
+    results = read_results(out_dir)
+    if is_of_images(results):
+        clips = read_segments(results, find_dataset(out_dir, data))
+        return _write_clips(clips, kinds, fps or segments.FPS, advance)
     found = find_videos(out_dir, data)
     videos = [video for video in found if video.sample is not None]
     if not videos:
@@ -72,9 +83,26 @@ def write_overlays(
     written: list[Path] = []
     for video in videos:
         folder = Path(out_dir) / 'overlays' / video.name
-        written += _write_video(video, folder, kinds, fps)
+        written += _write_video(video, folder, kinds, fps or FPS)
         if advance is not None:
             advance(video.name)
+    return written
+
+
+def _write_clips(
+    found: Segments,
+    kinds: Sequence[str],
+    fps: float,
+    advance: Callable[[str], None] | None,
+) -> list[Path]:
+    """Panels of all clips that have maps."""
+    written: list[Path] = []
+    for clip in segments.clips_with_maps(found):
+        folder = found.out / 'overlays' / clip
+        frames = segments.clip_frames(found, clip)
+        written += _write_frames(frames, folder, kinds, fps, whole=True)
+        if advance is not None:
+            advance(clip)
     return written
 
 
@@ -84,17 +112,31 @@ def _write_video(
     """All overlays of one video; its frames are read once."""
     sample = video.sample
     assert sample is not None  # the caller has looked
-    paths = {kind: folder / f'overlay.{kind}' for kind in kinds if kind != 'png'}
     palette = _palette(sample)
+    frames = (
+        (sample.frame_names[index], _draw(video, index, palette))
+        for index in sample.result_frames
+    )
+    return _write_frames(frames, folder, kinds, fps)
+
+
+def _write_frames(
+    frames: Iterable[tuple[str, np.ndarray]],
+    folder: Path,
+    kinds: Sequence[str],
+    fps: float,
+    whole: bool = False,
+) -> list[Path]:
+    """Named frames as files; each is made once. A GIF is smaller, unless ``whole``."""
+    paths = {kind: folder / f'overlay.{kind}' for kind in kinds if kind != 'png'}
     with contextlib.ExitStack() as stack:
         writers: dict[str, VideoWriter] = {}
-        for index in sample.result_frames:
-            drawn = _draw(video, index, palette)
+        for name, drawn in frames:
             if 'png' in kinds:
-                name = f'{sample.frame_names[index]}.png'
-                write_atomic(folder / name, _png(drawn))
+                write_atomic(folder / f'{name}.png', _png(drawn))
             for kind, path in paths.items():
-                frame = shrink(drawn, _GIF_WIDTH) if kind == 'gif' else drawn
+                small = kind == 'gif' and not whole
+                frame = shrink(drawn, _GIF_WIDTH) if small else drawn
                 if kind not in writers:
                     writer = VideoWriter(path, frame.shape[:2], fps)
                     writers[kind] = stack.enter_context(writer)

@@ -67,7 +67,7 @@ def segment_parts(found: Segments, limit: int) -> dict[str, Any]:
     """
     names = [clip for clip, images in found.clips.items() if len(images) > 1]
     ranked = ranked_views(found, names)
-    shown = _extremes(found, names)
+    shown = _extremes(found)
     share = limit // (1 + bool(shown)) if ranked else limit
     ranked_parts = _ranked(found, ranked, share)
     left = limit - sum(_bytes(group['pictures']) for group in ranked_parts)
@@ -130,9 +130,33 @@ def clip_views(found: Segments, clip: str) -> list[str]:
     ]
 
 
-def clip_frames(found: Segments, clip: str, number: int) -> Iterator[np.ndarray]:
-    """Frames of a clip side by side with labels and maps, at 220 pixels a panel."""
-    yield from _frames(found, clip, LADDER[0].width, number)
+def clips_with_maps(found: Segments) -> list[str]:
+    """Clips of several images of which maps were kept."""
+    clips = [clip for clip, images in found.clips.items() if len(images) > 1]
+    return [clip for clip in clips if clip_views(found, clip)]
+
+
+def clip_frames(
+    found: Segments, clip: str, width: int = LADDER[0].width, number: int | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Images of a clip side by side with labels and maps, by the end of their names.
+
+    Args:
+        found: files of the run.
+        clip: its name.
+        width: of a panel in pixels.
+        number: of frames, at most, evenly spaced; None: all that have maps.
+    """
+    views = clip_views(found, clip)
+    images = found.clips[clip]
+    kept = [i for i in images if any(found.has_map(view, i) for view in views)]
+    number = min(number or len(kept), len(kept))
+    places = np.linspace(0, len(kept) - 1, number).round().astype(int).tolist()
+    size = None
+    for image in (kept[place] for place in dict.fromkeys(places)):
+        panels = found.panels(image, views)
+        size = size or _size(panels, width)
+        yield image.rsplit('/', 1)[-1], join_panels(panels, size, _COLUMNS)
 
 
 def _cell(
@@ -146,9 +170,9 @@ def _cell(
     return dict(text=text, share=round(share, 3), right=target == pred)
 
 
-def _extremes(found: Segments, clips: Sequence[str]) -> list[str]:
+def _extremes(found: Segments) -> list[str]:
     """Clips with pictures, in their order; of many the best and the worst."""
-    with_maps = [clip for clip in clips if clip_views(found, clip)]
+    with_maps = clips_with_maps(found)
     if len(with_maps) <= _CLIPS:
         return with_maps
     view = clip_views(found, with_maps[0])[0]
@@ -179,7 +203,8 @@ def _clips(
 
 
 def _gif(found: Segments, clip: str, size: Size) -> dict[str, Any] | None:
-    frames = list(_frames(found, clip, size.width, size.frames))
+    made = clip_frames(found, clip, size.width, size.frames)
+    frames = [frame for _, frame in made]
     if not frames:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -190,22 +215,6 @@ def _gif(found: Segments, clip: str, size: Size) -> dict[str, Any] | None:
         code = base64.b64encode(path.read_bytes()).decode('ascii')
     height, width = frames[0].shape[:2]
     return dict(image=f'data:image/gif;base64,{code}', height=height, width=width)
-
-
-def _frames(
-    found: Segments, clip: str, width: int, number: int
-) -> Iterator[np.ndarray]:
-    views = clip_views(found, clip)
-    images = found.clips[clip]
-    kept = [i for i in images if any(found.has_map(view, i) for view in views)]
-    if not kept:
-        return
-    places = np.linspace(0, len(kept) - 1, min(number, len(kept))).round().tolist()
-    size = None
-    for place in dict.fromkeys(int(p) for p in places):
-        panels = found.panels(kept[place], views)
-        size = size or _size(panels, width)
-        yield join_panels(panels, size, _COLUMNS)
 
 
 def _size(panels: Sequence[Panel], width: int) -> tuple[int, int]:
