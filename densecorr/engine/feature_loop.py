@@ -24,7 +24,7 @@ from densecorr.registry import DATASETS, LOOPS, METRICS
 from densecorr.utils.checkpoints import hash_tensors
 from densecorr.utils.files import write_atomic
 
-_FEATURES, _ATTENTION, _JOBS = 'features', 'attention', 'unfinished'  # folders
+_FEATURES, _ATTENTION, _JOBS = 'features', 'attention', 'states'  # folders
 _FACTS = 'fingerprint.json'
 
 
@@ -197,7 +197,8 @@ class FeatureTestLoop(BaseLoop):
         jobs = self.metric.jobs(images)
         share = deal_videos([len(job.images) for job in jobs], size)[rank]
         own: dict[int, dict] = {}
-        with FrameProgress(len(share), self.title, visible=rank == 0) as progress:
+        visible = rank == 0
+        with FrameProgress(len(share), self.title, visible, unit='jobs') as progress:
             for number in sorted(share):
                 own[number] = self._do_job(jobs[number], images, stores)
                 progress.advance()

@@ -7,7 +7,7 @@
     <out>/submission/*.zip                  predictions for a benchmark's server
     <out>/records/<video>.json              numbers and fingerprint of a finished video
     <out>/features/, attention/             cached features, where a task clusters them
-    <out>/unfinished/                       what a long job needs to go on
+    <out>/states/                           of long jobs, from which they go on
     <out>/metrics.json, *.csv, report.html  the summary, equal for equal runs
     <out>/yardsticks.json, yardsticks/      what the score is compared with
     <out>/votes/<video>.npz                 who decided the worst frame of a video
@@ -37,7 +37,7 @@ _OURS = (
     'overlays',
     'features',
     'attention',
-    'unfinished',
+    'states',
     'logs',
 )
 _OUR_FILES = (

@@ -29,7 +29,7 @@ class CutSearch(NamedTuple):
     Attributes:
         starts: ``(cuts,)`` rank from which on clusters are foreground.
         precisions: ``(cuts,)`` precision of the cluster at that rank.
-        jaccards: ``(cuts,)`` mean Jaccard over the images.
+        jaccards: ``(cuts,)`` mean Jaccard over the images; NaN where none has one.
         threshold: the multiple of the step that is nearest to the best precision.
     """
 
@@ -106,6 +106,7 @@ def search_cut(
     precisions: np.ndarray,
     cuts: tuple[float, float] = _CUTS,
     step: float = _STEP,
+    void_is_foreground: bool = True,
 ) -> CutSearch:
     """Rank clusters by precision and find the cut of highest Jaccard.
 
@@ -116,9 +117,10 @@ def search_cut(
         cuts: shares of k between which cuts are tried: ranks ``int(first * k)`` to
             below ``int(last * k)``.
         step: the threshold is a multiple of it.
+        void_is_foreground: see :func:`jaccard`.
 
     Raises:
-        ValueError: too few clusters for a cut.
+        ValueError: too few clusters for a cut, or nothing but background.
     """
     number = len(precisions)
     starts = np.arange(int(cuts[0] * number), int(cuts[1] * number))
@@ -127,15 +129,28 @@ def search_cut(
             f'{number} clusters have no rank between {cuts[0]} and {cuts[1]} of them. '
             'Take more clusters.'
         )
-    clusters, wanted = np.asarray(clusters), foreground_of(target)
     order = np.argsort(precisions, kind='stable')
     rank = np.empty(number, np.int64)
     rank[order] = np.arange(number)
-    ranked = rank[clusters]
-    scores = [np.nanmean(jaccard(ranked >= start, wanted)) for start in starts]
-    best = float(precisions[order[starts[int(np.argmax(scores))]]])
+    of_images = np.stack(
+        [
+            _jaccards_from(rank[labels], foreground_of(one, void_is_foreground), starts)
+            for labels, one in zip(np.asarray(clusters), target, strict=True)
+        ]
+    )
+    known = ~np.isnan(of_images)
+    if not known.any():
+        raise ValueError(
+            'no image has foreground, neither annotated nor in a cluster, so there is '
+            'no cut to search. Give images with labels.'
+        )
+    total, number = np.where(known, of_images, 0).sum(0), known.sum(0)
+    scores = np.divide(
+        total, number, out=np.full(len(starts), np.nan), where=number > 0
+    )
+    best = float(precisions[order[starts[int(np.nanargmax(scores))]]])
     threshold = round(round(best / step) * step, 10)
-    return CutSearch(starts, precisions[order[starts]], np.array(scores), threshold)
+    return CutSearch(starts, precisions[order[starts]], scores, threshold)
 
 
 def clusters_above(
@@ -195,6 +210,24 @@ def contour_points(region: np.ndarray) -> np.ndarray:
         return np.zeros((0, 2), np.int64)
     points = np.concatenate([one.reshape(-1, 2) for one in contours])
     return points[:, ::-1].astype(np.int64)
+
+
+def _jaccards_from(
+    ranks: np.ndarray, wanted: np.ndarray, starts: np.ndarray
+) -> np.ndarray:
+    """Jaccard ``(cuts,)`` of one image if ranks from each start on are foreground.
+
+    All cuts come from one count of the pixels of every rank.
+    """
+    _check_shapes('clusters', ranks, 'annotation', wanted)
+    length = max(int(starts[-1]), int(ranks.max())) + 1
+
+    def from_each_start(pixels: np.ndarray) -> np.ndarray:
+        return np.bincount(pixels, minlength=length)[::-1].cumsum()[::-1][starts]
+
+    both = from_each_start(ranks[wanted])
+    either = wanted.sum() + from_each_start(ranks[~wanted])
+    return np.divide(both, either, out=np.full(len(starts), np.nan), where=either > 0)
 
 
 def _share_near(

@@ -2,15 +2,21 @@
 
 from densecorr.evaluation.metrics.base import VideoMetric
 from densecorr.evaluation.metrics.cluster_seg import ClusterMetric
+from densecorr.evaluation.metrics.foreground import ForegroundMetric
+from densecorr.evaluation.metrics.linear_probe import LinearProbeMetric
 from densecorr.evaluation.metrics.parts import PartsMetric
 from densecorr.evaluation.metrics.pck import PCKMetric
+from densecorr.evaluation.metrics.retrieval import RetrievalMetric
 from densecorr.evaluation.metrics.vos import VOSMetric
 from densecorr.evaluation.metrics.ytvos import YouTubeVOSMetric
 
 __all__ = [
     'ClusterMetric',
+    'ForegroundMetric',
+    'LinearProbeMetric',
     'PCKMetric',
     'PartsMetric',
+    'RetrievalMetric',
     'VOSMetric',
     'VideoMetric',
     'YouTubeVOSMetric',

@@ -28,3 +28,88 @@ protocol = dict(
     ),
 )
 protocol['voc_cluster'] = protocol['video_cluster']
+protocol['voc_linear'] = dict(
+    reader='pillow',
+    size=dict(fixed=(448, 448)),
+    resizer='pillow',
+    metric=dict(
+        schedule=dict(
+            epochs=50,
+            batch_size=60,
+            lr=0.01,
+            momentum=0.9,
+            weight_decay=1e-4,
+            step=20,
+            gamma=0.1,
+            shuffle=False,
+            interval=10,  # a validation at full size takes longer than an epoch
+        ),
+        head=dict(batch_norm=False),
+        sizes=dict(train=100, labels=None),
+        void=255,
+    ),
+)
+protocol['video_linear'] = dict(
+    reader='pillow',
+    size=dict(fixed=(224, 224)),
+    resizer='pillow',
+    metric=dict(
+        schedule=dict(
+            epochs=10,
+            batch_size=4,
+            lr=0.01,
+            momentum=0.9,
+            weight_decay=1e-4,
+            step=4,
+            gamma=0.1,
+            shuffle=True,
+            interval=5,
+        ),
+        head=dict(batch_norm=True),  # features of all backbones at one scale
+        sizes=dict(train=56, labels=None),
+        void=255,
+    ),
+)
+protocol['foreground'] = dict(
+    reader='pillow',
+    size=dict(fixed=(448, 448)),
+    resizer='pillow',
+    metric=dict(
+        clusters=dict(
+            num_clusters=300,
+            dim=50,
+            kmeans=dict(iterations=50, restarts=5, points_per_center=256),
+        ),
+        sizes=dict(points=100, labels=None),
+        mask=dict(mass=0.65, sigma=0.6, kernel=7, min_cells=3),
+        cut=dict(threshold=None, cuts=(0.55, 0.75), step=0.05),
+        boundary=dict(distance=16, contour='foreground'),
+        within=dict(
+            mask='attention',
+            num_clusters=['classes'],
+            sizes=dict(points=112, labels=None),
+            projection=dict(dim=50),
+            kmeans=dict(iterations=50, restarts=5, points_per_center=256),
+            void=255,
+        ),
+        void_is_foreground=True,
+    ),
+)
+protocol['video_foreground'] = dict(
+    reader='pillow',
+    size=dict(fixed=(224, 224)),
+    resizer='pillow',
+    metric=dict(
+        clusters=dict(
+            num_clusters=60,
+            dim=50,
+            kmeans=dict(iterations=20, restarts=2, points_per_center=256),
+        ),
+        sizes=dict(points=56, labels=None),
+        mask=dict(mass=0.65, sigma=0.6, kernel=7, min_cells=3),
+        cut=dict(threshold=None, cuts=(0.55, 0.75), step=0.05),
+        boundary=dict(distance=16, contour='foreground'),
+        within=None,
+        void_is_foreground=True,
+    ),
+)
