@@ -55,6 +55,8 @@ def shrink(cfg: Config) -> Config:
         _shrink_dataset(cfg.test_dataset)
     if 'train_dataloader' in cfg:
         _shrink_training(cfg)
+    if 'init' in cfg:
+        cfg.init = None  # weights of the network's own size
     return cfg
 
 

@@ -2,7 +2,7 @@
 first release (September 2023), 8 processes of 64 clips.
 
 Options, as --cfg-options:
-  init=PATH                                  DINO's weights somewhere else
+  init.backbone=PATH                         DINO's weights from a file
   train_dataloader.dataset.root=my/videos train_dataloader.dataset.data=None \
     train_dataloader.dataset.split=None      any folder of videos
   train_dataloader.dataset.sampler.gap=2 train_dataloader.dataset.sampler.num_frames=6
@@ -46,9 +46,8 @@ model = dict(
 # evaluation takes the tokens of the last block
 tracker = dict(backbone=dict(facet='token', drop_path_rate=0.0))
 init = dict(
-    backbone='data/weights/dino_deitsmall16_pretrain.pth',
+    backbone='https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth',
     source='dino',
-    address='https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth',
 )
 # only the keys of the last block are used, so nothing behind them is trained
 unused_parameters = [

@@ -87,3 +87,77 @@ def valid_instances(
     large = places.float().mean(-1) > area_threshold
     similar = slot_similarity(semantic_slots, instance_slots) > similarity_threshold
     return large[..., None] & similar
+
+
+def candidate_masks(
+    areas: Tensor,
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    threshold: float = 0.3,
+) -> Tensor:
+    """Masks of slots at the size of a frame, ``(..., H, W)`` bool; they may overlap.
+
+    Nearest enlargement, then from 0 at the least to 1 at the largest value of the
+    frame, then above the threshold. An area that is the same everywhere has no mask.
+
+    Args:
+        areas: ``(..., n)`` shares, places row-major.
+        grid: (rows, columns) of the places.
+        size: (H, W).
+        threshold: in [0, 1).
+
+    Reference: official shvdiwnkozbw/SMTC ``eval_multi.py``.
+    """
+    maps = enlarge_areas(areas, grid, size)
+    return stretched(maps) > threshold
+
+
+def enlarge_areas(
+    areas: Tensor, grid: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """``(..., n)`` areas of a grid to ``(..., H, W)``, nearest.
+
+    Raises:
+        ValueError: the grid has another number of places.
+    """
+    if grid[0] * grid[1] != areas.shape[-1]:
+        raise ValueError(
+            f'areas are {tuple(areas.shape)}, of {areas.shape[-1]} places; a grid of '
+            f'{grid[0]}x{grid[1]} has {grid[0] * grid[1]}.'
+        )
+    maps = areas.reshape(1, -1, *grid)
+    return F.interpolate(maps, size, mode='nearest').view(*areas.shape[:-1], *size)
+
+
+def stretched(maps: Tensor) -> Tensor:
+    """``(..., H, W)`` maps from 0 at their least to 1 at their largest value."""
+    least, most = maps.amin((-2, -1), True), maps.amax((-2, -1), True)
+    spread = most - least
+    return (maps - least) / torch.where(spread > 0, spread, torch.ones_like(spread))
+
+
+def chunks_of(total: int, length: int) -> list[tuple[list[int], int]]:
+    """Frames of a video in chunks, and how many of each are its own.
+
+    A short last chunk is filled up with the last frames of the video, which come after
+    its own ones.
+
+    Args:
+        total: frames of the video.
+        length: frames of a chunk.
+
+    Raises:
+        ValueError: one of them is below 1.
+    """
+    if total < 1 or length < 1:
+        raise ValueError(
+            f'a video of {total} frames cannot be cut into chunks of {length}; both '
+            'are at least 1.'
+        )
+    chunks = []
+    for start in range(0, total, length):
+        own = list(range(start, min(start + length, total)))
+        missing = length - len(own)
+        fill = [max(frame, 0) for frame in range(total - missing, total)]
+        chunks.append((own + fill, len(own)))
+    return chunks

@@ -90,9 +90,48 @@ def pair_scores(
     pred, target = _crop(pred != 0, target != 0, pred, target)
     rows = [_region(pred == label, radius) for label in proposal_ids]
     columns = [_region(target == label, radius) for label in object_ids]
-    pairs = [[_compare(row, column) for column in columns] for row in rows]
-    scores = np.array(pairs, np.float64).reshape(len(rows), len(columns), 2)
-    return scores[..., 0], scores[..., 1]
+    return _compare_all(rows, columns)
+
+
+def mask_scores(
+    proposals: np.ndarray,
+    objects: np.ndarray,
+    void: np.ndarray | None = None,
+    bound_th: float = BOUND_TH,
+) -> tuple[np.ndarray, np.ndarray]:
+    """J and F of every proposal with every object of one frame; masks may overlap.
+
+    As :func:`pair_scores`, but proposals and objects are masks of their own.
+
+    Args:
+        proposals: ``(n, H, W)``; everything but 0 belongs to one.
+        objects: ``(k, H, W)`` likewise.
+        void: ``(H, W)`` pixels to take out of all.
+        bound_th: tolerance, see :func:`boundary_tolerance`.
+
+    Returns:
+        J and F, ``(n, k)`` each, float64 in [0, 1].
+
+    Raises:
+        ValueError: sizes differ.
+    """
+    proposals, objects = np.asarray(proposals) != 0, np.asarray(objects) != 0
+    sizes = [x.shape[1:] for x in (proposals, objects)]
+    sizes += [] if void is None else [np.asarray(void).shape]
+    if any(len(size) != 2 or size != sizes[0] for size in sizes):
+        raise ValueError(
+            f'Masks of one frame should be (n, H, W) of one size, not {sizes}. Are the '
+            'proposals those of another data set?'
+        )
+    if void is not None:
+        valid = np.asarray(void) == 0
+        proposals, objects = proposals & valid, objects & valid
+    radius = boundary_tolerance(sizes[0], bound_th)
+    rows, columns = (
+        [_region(plane, radius) for plane in np.ascontiguousarray(planes)]
+        for planes in (proposals, objects)
+    )
+    return _compare_all(rows, columns)
 
 
 def match_objects(
@@ -181,6 +220,15 @@ def _region(plane: np.ndarray, radius: int) -> _Region:
     area, edge = pack(plane, stride), pack(boundary_map(plane), stride)
     near = dilate_disk(edge, stride, radius)
     return _Region(area, edge, near, area.bit_count(), edge.bit_count())
+
+
+def _compare_all(
+    rows: Sequence[_Region], columns: Sequence[_Region]
+) -> tuple[np.ndarray, np.ndarray]:
+    """J and F of all pairs."""
+    pairs = [[_compare(row, column) for column in columns] for row in rows]
+    scores = np.array(pairs, np.float64).reshape(len(rows), len(columns), 2)
+    return scores[..., 0], scores[..., 1]
 
 
 def _compare(pred: _Region, target: _Region) -> tuple[float, float]:
