@@ -1,7 +1,7 @@
 """TimeT ViT-S/16 on YouTube-VOS 2018, from DINO's weights, as published.
 
 Options, as --cfg-options:
-  init=PATH                                  DINO's weights somewhere else; an https
+  init.backbone=PATH                         DINO's weights somewhere else; an https
                                              address fetches them
   train_dataloader.dataset.list_file=PATH    videos of a list of your own
   train_dataloader.dataset.without_fold=None     all training videos

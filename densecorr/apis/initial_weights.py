@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -13,7 +14,7 @@ from densecorr.registry import MODELS
 
 INIT = 'init'
 _BACKBONE = 'backbone'
-_OPTIONS = ('source', 'allow_unsafe')
+_OPTIONS = ('source', 'allow_unsafe', 'address')
 
 
 class _Request(NamedTuple):
@@ -29,7 +30,8 @@ def build_with_weights(cfg: Config) -> BaseMethod:
     """The method of ``cfg.model`` with its initial weights.
 
     ``cfg.init`` gives those of the backbone: a checkpoint, or ``dict(backbone=...,
-    source=..., allow_unsafe=...)``. A network that the method never trains, such as
+    source=..., allow_unsafe=..., address=...)``, where the address is told if the
+    checkpoint is missing. A network that the method never trains, such as
     ``teacher``, has a field of its name: a checkpoint, or ``dict(checkpoint=...,
     source=..., allow_unsafe=...)``; None leaves the network out of the model. See
     :func:`densecorr.convert.load_backbone`.
@@ -71,6 +73,41 @@ def build_with_weights(cfg: Config) -> BaseMethod:
             )
         _load(model, name, request)
     return model
+
+
+def missing_weights(cfg: Config) -> str:
+    """What to do about named files of weights that are not there; ``''`` if all are."""
+    kind = MODELS.get(cfg.model.type)
+    fields = {
+        INIT: _BACKBONE,
+        **dict.fromkeys(getattr(kind, 'frozen', ()), 'checkpoint'),
+    }
+    lines = []
+    for field, key in fields.items():
+        request = _request(cfg, field, key)
+        if request is None or _is_there(request.checkpoint):
+            continue
+        value = cfg.get(field)
+        plain = isinstance(value, str)
+        address = None if plain else value.get('address')
+        option = field if plain else f'{field}.{key}'
+        where = f' It can be fetched from {address}.' if address else ''
+        lines.append(
+            f'There are no weights {request.checkpoint!r}, which {field} of '
+            f'{cfg.filename} names.{where} Put the file there, or name another one: '
+            f'--cfg-options {option}=PATH; an https address is fetched.'
+        )
+    return '\n'.join(lines)
+
+
+def _is_there(checkpoint: str) -> bool:
+    """Whether a checkpoint is a file, or something that is found in another way."""
+    scheme = checkpoint.partition(':')[0]
+    return (
+        checkpoint == 'random'
+        or scheme in ('http', 'https', 'timm', 'torchvision')
+        or Path(checkpoint).expanduser().exists()
+    )
 
 
 def _request(cfg: Config, field: str, key: str) -> _Request | None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from densecorr.apis.config import apply_options, load_config
 from densecorr.apis.evaluate import seed_of
-from densecorr.apis.initial_weights import build_with_weights
+from densecorr.apis.initial_weights import build_with_weights, missing_weights
 from densecorr.apis.validation import (
     build_validation,
     validation_tasks,
@@ -194,7 +194,7 @@ def build_train_runner(
     auto_scale_lr: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> TrainRunner:
-    """Dataset, then model, then the Runner, so that missing data stops a run at once.
+    """Dataset, then model, then the Runner: missing data or weights stop a run at once.
 
     Args:
         cfg: see :func:`train_config`.
@@ -205,7 +205,7 @@ def build_train_runner(
         options: those of the command line, for the tasks of the validation.
     """
     loader = cfg.train_dataloader.to_dict()
-    loader['dataset'] = DATASETS.build(loader['dataset'])
+    loader['dataset'] = _dataset(cfg, loader['dataset'])
     counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     world = processes.world_size
     build_loader(loader, 0, 0, world, counts)  # sizes are checked before the model
@@ -240,6 +240,22 @@ def build_train_runner(
     if processes.is_first:
         write_atomic(folder / 'config.py', cfg.pretty_text)
     return runner
+
+
+def _dataset(cfg: Config, config: dict[str, Any]) -> Any:
+    """The dataset of a training whose initial weights are there.
+
+    Raises:
+        FileNotFoundError: data or weights are missing; tells about both.
+    """
+    missing = missing_weights(cfg)
+    try:
+        dataset = DATASETS.build(config)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{error}\n{missing}'.rstrip()) from error
+    if missing:
+        raise FileNotFoundError(missing)
+    return dataset
 
 
 def build_method(cfg: Config, processes: Processes) -> BaseMethod:

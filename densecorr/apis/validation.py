@@ -11,11 +11,11 @@ from mmengine.config import Config
 
 from densecorr.apis.config import resolve, tracker_config
 from densecorr.engine.launch import Processes
-from densecorr.engine.test_loop import VideoTestLoop
 from densecorr.models.methods.base import BaseMethod
-from densecorr.registry import DATASETS, MODELS
+from densecorr.registry import DATASETS, LOOPS, MODELS
 
 _PREVIEW = 'PreviewHook'
+_LOOP = 'VideoTestLoop'  # of tasks that name none
 _ENTRY = ('task', 'name', 'tracker')
 
 Validate = Callable[[str, Path], dict[str, float]]
@@ -58,12 +58,15 @@ def build_validation(
     def validate(name: str, folder: Path) -> dict[str, float]:
         tracker, task_cfg = loops[name]
         tracker.backbone.load_state_dict(method.backbone.state_dict())
-        loop = VideoTestLoop(
-            SimpleNamespace(model=tracker, call_hook=_nothing),
-            dict(dataset=task_cfg.test_dataset),
-            task_cfg.test_evaluator,
-            str(folder),
-            title=f'validation, {name}',
+        loop: Any = LOOPS.build(
+            dict(
+                type=task_cfg.get('test_loop', _LOOP),
+                runner=SimpleNamespace(model=tracker, call_hook=_nothing),
+                dataloader=dict(dataset=task_cfg.test_dataset),
+                evaluator=task_cfg.test_evaluator,
+                out_dir=str(folder),
+                title=f'validation, {name}',
+            )
         )
         return loop.run()
 
