@@ -161,8 +161,13 @@ def test_config_trains_at_toy_size(path, tmp_path, videos):
     Path(done['checkpoint']).unlink()  # large
 
 
+def data_of(path):
+    """Type of the dataset that a config trains on."""
+    return Config.fromfile(str(path)).train_dataloader.dataset.type
+
+
 @pytest.mark.parametrize(
-    'path', [p for p in TRAINED if 'spriteworld' not in p.stem], ids=name_of
+    'path', [p for p in TRAINED if 'SpriteWorld' not in data_of(p)], ids=name_of
 )
 def test_missing_data_of_a_training_are_told(path, tmp_path, monkeypatch):
     monkeypatch.delenv('DENSECORR_DATA', raising=False)

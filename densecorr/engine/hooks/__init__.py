@@ -4,6 +4,7 @@ from densecorr.engine.hooks.collapse_monitor import CollapseError, CollapseMonit
 from densecorr.engine.hooks.due import is_due
 from densecorr.engine.hooks.ema_teacher import EMATeacherHook
 from densecorr.engine.hooks.freeze import FreezeHook
+from densecorr.engine.hooks.loss_gradients import LossGradientsHook
 from densecorr.engine.hooks.preview import PreviewHook
 from densecorr.engine.hooks.reconstruction import ReconstructionHook
 from densecorr.engine.hooks.scheduled_values import ScheduledValuesHook
@@ -15,6 +16,7 @@ __all__ = [
     'CollapseMonitorHook',
     'EMATeacherHook',
     'FreezeHook',
+    'LossGradientsHook',
     'PreviewHook',
     'ReconstructionHook',
     'ScheduledValuesHook',

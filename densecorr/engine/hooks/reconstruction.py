@@ -144,7 +144,7 @@ class ReconstructionHook(Hook):
         write_atomic(path, data.tobytes())
 
     def measure(self, method: Any) -> tuple[dict[str, float], np.ndarray]:
-        """Scalars, and the picture ``(H, W, 3)`` uint8 RGB, of a method in eval mode."""
+        """Scalars, and the picture ``(H, W, 3)`` uint8 RGB, of a method in eval."""
         device = next(method.parameters()).device
         sums, rows, seen = np.zeros(2), [], 0
         for batch in self._batches:

@@ -4,6 +4,7 @@ from densecorr.models.methods.base import BaseMethod
 from densecorr.models.methods.catmae import CatMAE
 from densecorr.models.methods.crw import CRW
 from densecorr.models.methods.dul import DUL
+from densecorr.models.methods.mixed import Mixed
 from densecorr.models.methods.moco_v2 import MoCoV2
 from densecorr.models.methods.smtc import SMTC
 from densecorr.models.methods.spa_then_temp import SpaThenTemp
@@ -17,6 +18,7 @@ __all__ = [
     'VFS',
     'BaseMethod',
     'CatMAE',
+    'Mixed',
     'MoCoV2',
     'SpaThenTemp',
     'TimeT',
