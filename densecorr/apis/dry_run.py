@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import resource
 import statistics
-import sys
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from densecorr.apis.config import resolve, tracker_config
+from densecorr.apis.costs import backbone_flops, peak_bytes, timed_call
+from densecorr.apis.dry_run_features import feature_estimate, format_feature_estimate
 from densecorr.apis.evaluate import check_checkpoint, load_weights, seed_of
 from densecorr.apis.zoo import fetch_from_zoo
 from densecorr.engine.launch import start_processes, stop_processes
@@ -82,6 +79,14 @@ def estimate(
         where = contextlib.nullcontext() if timed else torch.device('meta')
         with where:  # without weights where none are needed
             tracker: Any = MODELS.build(tracker_config(cfg)).eval()
+        if timed:
+            expected = cfg.get('checkpoint_source')
+            tracker = tracker.to(processes.device)
+            load_weights(tracker, checkpoint, source, allow_unsafe, processes, expected)
+        note = dataset.metainfo.get('note', '')
+        if not hasattr(tracker, 'track'):
+            found = feature_estimate(tracker, dataset, cfg.test_evaluator, timed=timed)
+            return {**found, 'note': note}
         videos = [dataset[i] for i in range(len(dataset))]
         sizes = {video.size for video in videos}
         features = {size: feature_flops(tracker, size) for size in sizes}
@@ -90,19 +95,16 @@ def estimate(
             for video in videos
         ]
         totals = [sum(part) for part in zip(*works, strict=True)]
-        found: dict[str, Any] = dict(
+        found = dict(
             videos=len(videos),
             frames=sum(video.num_frames for video in videos),
             gflop_features=totals[0] / _GIGA,
             gflop_propagation=totals[1] / _GIGA,
             seconds=None,
             memory_mb=None,
-            note=dataset.metainfo.get('note', ''),
+            note=note,
         )
         if timed:
-            expected = cfg.get('checkpoint_source')
-            tracker = tracker.to(processes.device)
-            load_weights(tracker, checkpoint, source, allow_unsafe, processes, expected)
             found.update(_measure(tracker, videos[0], totals))
     finally:
         stop_processes()
@@ -111,6 +113,11 @@ def estimate(
 
 def format_estimate(found: Mapping[str, Any]) -> str:
     """What :func:`estimate` returned, as lines for the screen."""
+    lines = _video_lines(found) if 'videos' in found else format_feature_estimate(found)
+    return '\n'.join([*lines, found['note']] if found['note'] else lines)
+
+
+def _video_lines(found: Mapping[str, Any]) -> list[str]:
     lines = [
         f'videos       {found["videos"]}',
         f'frames       {found["frames"]}',
@@ -122,7 +129,7 @@ def format_estimate(found: Mapping[str, Any]) -> str:
             f'time         about {format_seconds(found["seconds"])} on one process',
             f'memory       about {found["memory_mb"]:.0f} MB',
         ]
-    return '\n'.join([*lines, found['note']] if found['note'] else lines)
+    return lines
 
 
 def video_flops(
@@ -152,20 +159,6 @@ def feature_flops(
     flops, (channels, h, w) = backbone_flops(tracker.backbone, tracker.seen_size(size))
     h, w = tracker.label_grid(size) or (h, w)
     return flops, (channels, h, w)
-
-
-def backbone_flops(
-    backbone: torch.nn.Module, size: tuple[int, int]
-) -> tuple[float, tuple[int, int, int]]:
-    """FLOP of one image of ``size`` (H, W), and the shape (c, h, w) of its features.
-
-    Nothing is computed: the network runs on tensors without data.
-    """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        meta = copy.deepcopy(backbone).to('meta')
-        maps = meta(torch.empty(1, 3, *size, device='meta'))
-    channels, h, w = maps[-1].shape[1:]
-    return float(counter.get_total_flops()), (channels, h, w)
 
 
 def context_scores(
@@ -207,9 +200,9 @@ def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str,
         written_frames=None,
     )
     frame = video.read_frame(0)
-    times = [_timed(lambda: tracker.features([frame])) for _ in range(count)]
+    times = [timed_call(lambda: tracker.features([frame])) for _ in range(count)]
     features = statistics.median(times)
-    both = _timed(lambda: list(results_of(tracker, probe)))
+    both = timed_call(lambda: list(results_of(tracker, probe)))
     of_frame = feature_flops(tracker, video.size)
     work = video_flops(tracker.protocol, probe, of_frame)
     propagation = max(both - count * features, 0.0)
@@ -218,21 +211,4 @@ def _measure(tracker: Any, video: VideoSample, totals: list[float]) -> dict[str,
     kept = tracker.protocol.context.num_frames + 1
     channels, h, w = of_frame[1]
     bank = max(0, kept - count) * channels * h * w * _FLOAT_BYTES
-    return dict(seconds=seconds, memory_mb=(_peak_bytes() + bank) / _MEGABYTE)
-
-
-@torch.inference_mode()
-def _timed(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def _peak_bytes() -> float:
-    """Peak memory of this process: of the GPU where there is one, else resident."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return float(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    return dict(seconds=seconds, memory_mb=(peak_bytes() + bank) / _MEGABYTE)

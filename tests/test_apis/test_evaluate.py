@@ -7,8 +7,8 @@ import torch
 
 from densecorr.apis.benchmarks import end_to_end
 from densecorr.apis.config import load_config, resolve
+from densecorr.apis.costs import backbone_flops
 from densecorr.apis.dry_run import (
-    backbone_flops,
     context_scores,
     estimate,
     format_estimate,
