@@ -102,7 +102,7 @@ def _shrink_training(cfg: Config) -> None:
         value.schedule.pop('warmup', None)  # longer than the training
     _shrink_clips(loader.dataset)
     for hook in cfg.get('custom_hooks', []):
-        if 'num_clips' in hook:
+        if 'dataset' in hook:
             hook.num_clips = _BATCH
             _shrink_clips(hook.dataset)
 

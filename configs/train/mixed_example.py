@@ -2,7 +2,7 @@
 
 Parts are methods by name; docs/mixed.md shows how to add a third. As --cfg-options:
   model.parts.crw=None             one of them alone
-  model.parts.crw.weight=0.3
+  model.parts.crw.weight=0.2
   custom_hooks.1.interval=10       how often gradients are compared
 """
 
@@ -23,7 +23,7 @@ _catmae = dict(
 )
 _crw = dict(
     type='CRW',
-    weight=0.1,
+    weight=0.5,
     head=dict(type='ProjectionHead', depth=0),
     loss=dict(type='RandomWalkLoss', temperature=0.07),
     edge_dropout=0.1,

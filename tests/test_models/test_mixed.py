@@ -92,6 +92,19 @@ def test_the_second_part_draws_noise_of_its_own():
     assert not torch.equal(*seen)
 
 
+def test_a_part_may_see_some_of_the_frames():
+    one = dict(CATMAE, mask_ratios=(0.75,), weights=(1.0,))
+    inputs = test_catmae.clips()
+    last = build(one=one | dict(frames=[0, 2])).eval().loss(inputs, SAMPLES)
+    other = dict(frames=inputs['frames'][:, [0, 2]])
+    expected = build(one=one).eval().loss(other, SAMPLES)
+    torch.testing.assert_close(last, expected, rtol=0, atol=0)
+    with pytest.raises(
+        ValueError, match=r"'one' of Mixed sees frames \[3\]; .* 0 to 2"
+    ):
+        build(one=one | dict(frames=[3])).loss(inputs, SAMPLES)
+
+
 def test_agreement_by_hand():
     x = torch.tensor([3.0, 4.0], requires_grad=True)
     unused = torch.ones(2, requires_grad=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Mixed(BaseMethod):
 
             - ``weight``: of all of its losses, above 0; 1 where it is left out;
             - ``loss_weights``: name of one of its losses to a further factor;
+            - ``frames``: numbers of the frames of a clip that the part sees, from 0;
+              all where it is left out;
             - ``backbone``: what the part takes of the network in another way, for
               example ``dict(out_indices=(2,))``.
 
@@ -59,9 +61,10 @@ class Mixed(BaseMethod):
         super().__init__(backbone, inputs, train_inputs)
         given = {name: dict(part) for name, part in parts.items() if part is not None}
         _check_names(given)
-        self.loss_weights = {
-            name: dict(part.pop('loss_weights', {})) for name, part in given.items()
-        }
+        self.loss_weights, self.frames = (
+            {name: part.pop(key, None) for name, part in given.items()}
+            for key in ('loss_weights', 'frames')
+        )
         common = dict(inputs=inputs, train_inputs=train_inputs)
         built = {
             name: _build_part(name, part, backbone, common)
@@ -86,11 +89,13 @@ class Mixed(BaseMethod):
 
         Raises:
             KeyError: ``loss_weights`` name a loss that the part does not put out.
+            ValueError: ``frames`` of a part are not in the clips.
         """
         outputs: dict[str, Tensor] = {}
         totals = {}
         for number, (name, part) in enumerate(self._methods().items()):
-            found = part.loss(inputs, _with_own_seeds(data_samples, number))
+            seen = _chosen_frames(name, inputs, self.frames[name])
+            found = part.loss(seen, _with_own_seeds(data_samples, number))
             found = self._weighted(name, part.weight, found)
             outputs |= {f'{name}/{key}': value for key, value in found.items()}
             losses = [value for key, value in found.items() if LOSS in key]
@@ -106,7 +111,7 @@ class Mixed(BaseMethod):
         self, name: str, weight: float, found: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Outputs of a part with its losses weighted."""
-        single = self.loss_weights[name]
+        single = self.loss_weights[name] or {}
         losses = [key for key in found if LOSS in key]
         for key in single:
             if key not in losses:
@@ -198,6 +203,21 @@ def _check_names(parts: Mapping[str, Any]) -> None:
             f'parts of Mixed are {list(parts)}; give at least one, under plain names '
             f'without {LOSS!r}, which tells losses from other outputs.'
         )
+
+
+def _chosen_frames(
+    name: str, inputs: dict[str, Tensor], chosen: Sequence[int] | None
+) -> dict[str, Tensor]:
+    """Inputs with some of the frames ``(b, t, ...)``."""
+    if chosen is None:
+        return inputs
+    count = inputs['frames'].shape[1]
+    if not all(0 <= number < count for number in chosen):
+        raise ValueError(
+            f'part {name!r} of Mixed sees frames {list(chosen)}; the clips have frames '
+            f'0 to {count - 1}. Let the clip sampler draw more.'
+        )
+    return {**inputs, 'frames': inputs['frames'][:, list(chosen)]}
 
 
 def _with_own_seeds(data_samples: list[dict], number: int) -> list[dict]:
