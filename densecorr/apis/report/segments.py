@@ -62,8 +62,8 @@ def segment_parts(found: Segments, limit: int) -> dict[str, Any]:
 
     Returns:
         ``confusions``, ``ranked``, ``clips``, ``table`` (of clips, by view),
-        ``legend``, ``hidden`` (number of clips without pictures) and ``missing``,
-        sentences.
+        ``legend``, ``hidden`` (number of clips without pictures), ``clustered``
+        (whether the classes are those of clusters) and ``missing``, sentences.
     """
     names = [clip for clip, images in found.clips.items() if len(images) > 1]
     ranked = ranked_views(found, names)
@@ -79,6 +79,7 @@ def segment_parts(found: Segments, limit: int) -> dict[str, Any]:
         table=_clip_table(found, names),
         legend=_legend(found),
         hidden=len(names) - len(clips),
+        clustered=(found.out / 'clusters.csv').is_file(),
         missing=_missing(found),
     )
 
