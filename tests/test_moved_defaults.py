@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from densecorr.models.losses.random_walk import random_walk
+from densecorr.ops.assignment import best_assignment
 from densecorr.ops.cross_entropy import soft_cross_entropy
 from densecorr.ops.keys import Keys
 from densecorr.ops.monitors import assignment_entropy, cluster_usage, feature_std
@@ -28,6 +29,7 @@ from tests.test_models import (
     test_crw,
     test_dul,
     test_moco_v2,
+    test_smtc,
     test_spa_then_temp,
     test_vfs,
 )
@@ -98,6 +100,7 @@ def operators() -> dict[str, Callable[[], Any]]:
     return dict(
         walk=lambda: random_walk(nodes, 0.1, *[dropped_edges(drops, 0.2)] * 2).loss,
         noise=lambda: item_noise([3, 4], 1, (2, 2), CPU),
+        best=lambda: best_assignment(nodes[..., :5]),
         assignment=lambda: sinkhorn_assignment(scores, iterations=3),
         plan=lambda: sinkhorn_plan(scores[None]),
         cross_entropy=lambda: soft_cross_entropy(scores, shares),
@@ -124,6 +127,7 @@ def methods() -> dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]]:
             test_spa_then_temp.build(teacher={}),
             test_spa_then_temp.clips(),
         ),
+        smtc=lambda: (test_smtc.build(), test_smtc.batch()),
         vfs=lambda: (test_vfs.build(), dict(frames=test_vfs.batch(2, 4, 3, 16, 16))),
         moco_v2=lambda: (
             test_moco_v2.build(),

@@ -125,7 +125,7 @@ def enlarge_areas(
             f'areas are {tuple(areas.shape)}, of {areas.shape[-1]} places; a grid of '
             f'{grid[0]}x{grid[1]} has {grid[0] * grid[1]}.'
         )
-    maps = areas.reshape(1, -1, *grid)
+    maps = areas.reshape(areas[..., 0].numel(), 1, *grid)  # there may be no area
     return F.interpolate(maps, size, mode='nearest').view(*areas.shape[:-1], *size)
 
 

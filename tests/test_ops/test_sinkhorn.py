@@ -110,3 +110,24 @@ def test_bad_arguments_are_named(options, message):
 def test_scores_need_two_axes():
     with pytest.raises(ValueError, match=r'scores are \(3,\); they should be \(..., '):
         sinkhorn_assignment(torch.zeros(3))
+
+
+@pytest.mark.parametrize('first', ['rows', 'columns'])
+@pytest.mark.parametrize('with_masses', [True, False])
+def test_bounded_scores_give_the_same_plan(first, with_masses):
+    generator = torch.Generator().manual_seed(0)
+    scores = 2 * torch.rand(2, 7, 5, generator=generator) - 1
+    rows = torch.rand(2, 7, generator=generator) + 0.1
+    columns = torch.rand(2, 5, generator=generator) + 0.1
+    masses = dict(rows=rows, columns=columns) if with_masses else {}
+    options = dict(epsilon=0.05, iterations=3, first=first, **masses)
+    kept = scores.clone()
+    found = sinkhorn_plan(scores, bound=1.0, **options)
+    torch.testing.assert_close(found, sinkhorn_plan(scores, **options))
+    assert torch.equal(scores, kept)
+
+
+def test_bound_that_would_overflow_is_no_matter():
+    scores = torch.eye(3)
+    found = sinkhorn_plan(scores, epsilon=1e-3, iterations=3, bound=1.0)
+    torch.testing.assert_close(found, torch.eye(3) / 3)
