@@ -120,7 +120,14 @@ class FeatureTestLoop(BaseLoop):
     def _hash_inputs(self, images: list) -> str:
         """One hash over the hashes of all images; each rank reads a share."""
         rank, size = get_rank(), get_world_size()
-        own = {i: images[i].hash_inputs() for i in range(rank, len(images), size)}
+        places = range(rank, len(images), size)
+        own: dict[int, str] = {}
+        with FrameProgress(
+            len(places), 'reading', visible=rank == 0, unit='images'
+        ) as progress:
+            for i in places:
+                own[i] = images[i].hash_inputs()
+                progress.advance()
         every: dict[int, str] = {}
         for part in gather(own):
             every.update(part)
