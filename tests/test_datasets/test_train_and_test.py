@@ -29,6 +29,8 @@ def test_parts_are_told_apart(tmp_path: Path) -> None:
     one = TrainAndTest(*configs, root=tmp_path, sequences=[test[0].name], max_frames=2)
     assert [image.part for image in one].count('test') == 1
     assert len(one.parts['train']) == 2
+    read = TrainAndTest(*configs, root=tmp_path, reader='pillow')
+    assert {part.reader for part in read.parts.values()} == {'pillow'}
 
 
 def test_parts_have_the_same_classes(tmp_path: Path) -> None:

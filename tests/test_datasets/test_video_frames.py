@@ -52,6 +52,16 @@ def test_categories(tmp_path: Path) -> None:
         assert classes.max() < len(names)
 
 
+def test_all_objects_are_one_class(tmp_path: Path) -> None:
+    root = write_davis_tree(tmp_path, {'dog': 2})
+    objects, merged = _davis(root), _davis(root, labels='foreground')
+    assert merged.metainfo['classes'] == ['background', 'object']
+    for one, other in zip(objects, merged, strict=True):
+        labels = one.read_labels().indices
+        assert labels.max() > 1
+        np.testing.assert_array_equal(other.read_labels().indices, labels > 0)
+
+
 def test_errors(tmp_path: Path) -> None:
     root = write_davis_tree(tmp_path, {'dog': 3})
     with pytest.raises(ValueError, match=r'labels of VideoFrames should be one of'):
