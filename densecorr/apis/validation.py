@@ -111,13 +111,20 @@ def with_preview_tasks(
 
     Raises:
         KeyError: the config has no such task.
+        ValueError: the task tracks no video.
     """
     filled = []
     for hook in hooks:
         if isinstance(hook, Mapping) and hook.get('type') == _PREVIEW:
             hook = dict(hook)
             if 'task' in hook:
-                task_cfg = resolve(cfg.filename, hook.pop('task'), None, options)
+                task = hook.pop('task')
+                task_cfg = resolve(cfg.filename, task, None, options)
+                if task_cfg.get('test_loop', _LOOP) != _LOOP:
+                    raise ValueError(
+                        f'PreviewHook of {cfg.filename} has task {task!r}, which tracks '
+                        'no video. Take one that does, for example davis.'
+                    )
                 hook.setdefault('video', task_cfg.test_dataset.to_dict())
                 hook.setdefault('tracker', tracker_config(task_cfg))
         filled.append(hook)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from densecorr.apis.config import load_config
 from densecorr.apis.evaluate import evaluate
 from densecorr.apis.train import train
+from densecorr.apis.validation import with_preview_tasks
 from tests.training_toys import write_config
 
 BASES = Path(__file__).resolve().parents[2] / 'configs/_base_'
@@ -53,3 +57,14 @@ def test_a_probe_while_training_is_that_of_the_checkpoint(tmp_path: Path) -> Non
     )
     last = done['validation'][-1]['metrics']
     assert last == {f'{TASK}/{name}': value for name, value in again['metrics'].items()}
+
+
+def test_a_preview_is_of_a_task_that_tracks() -> None:
+    cfg = load_config('configs/test/dino_vits16.py')
+    hooks = [dict(type='PreviewHook', task='voc_linear', interval=1)]
+    with pytest.raises(
+        ValueError, match=r"has task 'voc_linear', which tracks no vide"
+    ):
+        with_preview_tasks(hooks, cfg, None)
+    (filled,) = with_preview_tasks([dict(hooks[0], task='davis')], cfg, None)
+    assert filled['tracker']['type'] == 'VideoTracker'
