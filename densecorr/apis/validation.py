@@ -122,8 +122,8 @@ def with_preview_tasks(
                 task_cfg = resolve(cfg.filename, task, None, options)
                 if task_cfg.get('test_loop', _LOOP) != _LOOP:
                     raise ValueError(
-                        f'PreviewHook of {cfg.filename} has task {task!r}, which tracks '
-                        'no video. Take one that does, for example davis.'
+                        f'PreviewHook of {cfg.filename} has task {task!r}, which '
+                        'tracks no video. Take one that does, for example davis.'
                     )
                 hook.setdefault('video', task_cfg.test_dataset.to_dict())
                 hook.setdefault('tracker', tracker_config(task_cfg))
