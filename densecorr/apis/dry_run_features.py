@@ -37,7 +37,7 @@ def feature_estimate(
     """
     images = [dataset[i] for i in range(len(dataset))]
     config = evaluator if isinstance(evaluator, Mapping) else evaluator[0]
-    metric: Any = METRICS.build(config)
+    metric: Any = METRICS.build({**config})
     extractor: Any = model
     first = images[0].read_image()
     size = extractor.input_size(*first.shape[:2])
