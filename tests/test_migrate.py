@@ -29,7 +29,7 @@ VIDEOS = ('bike-packing', 'blackswan', 'bmx-trees', 'camel', 'soapbox')
 PROGRAMS = {
     *('setup_env.sh', 'check_data.py', 'prepare_data.py', 'score.py', 'test.py'),
     *('convert_checkpoint.py', 'dist_test.sh', 'slurm_test.sh'),
-    *('dist_train.sh', 'train.py'),
+    *('dist_train.sh', 'train.py', 'export.py'),
 }
 MODEL_TYPES = {
     *('imagenet18', 'imagenet50', 'simsiam', 'mocov2', 'dino_r50', 'vfs', 'crw'),
