@@ -93,6 +93,8 @@ def _shrink_training(cfg: Config) -> None:
     cfg.pop('validation', None)
     if cfg.model.backbone.get('type') == 'ResNet':
         cfg.model.backbone.depth = _DEPTH
+    if 'unfrozen' in cfg.model:  # names of blocks that are no longer there
+        cfg.model.unfrozen = None
     for part in (cfg.model, *cfg.model.get('parts', {}).values()):
         if 'queue_length' in part:
             part.queue_length = _QUEUE

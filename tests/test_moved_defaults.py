@@ -31,6 +31,7 @@ from tests.test_models import (
     test_moco_v2,
     test_smtc,
     test_spa_then_temp,
+    test_timet,
     test_vfs,
 )
 
@@ -128,6 +129,10 @@ def methods() -> dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]]:
             test_spa_then_temp.clips(),
         ),
         smtc=lambda: (test_smtc.build(), test_smtc.batch()),
+        timet=lambda: (
+            test_timet.build(teacher=True, queue_length=30, mask={}),
+            dict(frames=test_timet.clips()),
+        ),
         vfs=lambda: (test_vfs.build(), dict(frames=test_vfs.batch(2, 4, 3, 16, 16))),
         moco_v2=lambda: (
             test_moco_v2.build(),
