@@ -46,6 +46,7 @@ TRAINED_FOR = {
     'CatMAE': ('catmae_vits16', 3),
     'DUL': ('dul_res18_ytvos', 5),
     'Spa-then-Temp': ('spa_then_temp_res50', 2),
+    'SMTC': ('smtc_vits16', 4),
 }
 # sub-commands of prepare_data.py that need a network, or data that no toy has
 NEED_MORE = {'davis', 'jhmdb-frames', 'mose', 'visor'}
@@ -198,6 +199,7 @@ def trainable(place):
         *configs('dul_res18_ytvos.py'),
         *configs('moco_v2_res*.py'),
         *configs('spa_then_temp_res*.py'),
+        *configs('smtc_vits16*.py'),
     ):
         toy = place / 'configs/train' / path.name
         toy.parent.mkdir(parents=True, exist_ok=True)

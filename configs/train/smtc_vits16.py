@@ -7,10 +7,10 @@ Options, as --cfg-options:
     train_dataloader.dataset.split=None      any folder of videos
   train_dataloader.dataset.sampler.gap=2 train_dataloader.dataset.sampler.num_frames=6
   model.head.slots.num_slots=8 model.head.slots.num_instances=6
-  new:model.head.slots.iterations=5
+  model.head.slots.iterations=5
   train_dataloader.dataset.pipeline.0.size=320 model.head.grid=[20,20]
-  new:model.head.slots.reparameterized=True     Gaussians learn from stage 2, too
-  new:model.views.sigma_per_clip=True           a blur of its own for every view
+  model.head.slots.reparameterized=True         Gaussians learn from stage 2, too
+  model.views.sigma_per_clip=True               a blur of its own for every view
 The relaxed recipe, faster and that of the released weights: smtc_vits16_efficient.py.
 """
 
@@ -27,7 +27,13 @@ model = dict(
     backbone=dict(facet='key', drop_path_rate=0.1),
     head=dict(
         grid=(16, 16),  # maps of the images in training
-        slots=dict(num_slots=16, num_instances=4, iterations=3, area='soft'),
+        slots=dict(
+            num_slots=16,
+            num_instances=4,
+            iterations=3,
+            area='soft',
+            reparameterized=False,
+        ),
     ),
     losses=dict(
         transport=dict(weight=1.0, epsilon=0.05, iterations=3),
@@ -41,6 +47,7 @@ model = dict(
         jitter_prob=0.8,
         blur_prob=0.5,
         sigma=(0.1, 2.0),
+        sigma_per_clip=False,
     ),
 )
 # evaluation takes the tokens of the last block
