@@ -103,6 +103,7 @@ def place(tmp_path_factory):
         write_layout(name, clips, root / 'data' / name)
     train = HandClip('dog', num_frames=11)
     write_layout('ytvos', [*clips, train], root / 'data/ytv', train=1)
+    write_layout('voc', [*clips, train], root / 'data/voc', train=1)
     shutil.copytree(root / 'data/davis/Annotations/480p', root / 'results')
     return root
 
@@ -156,7 +157,7 @@ def test_evaluation(command, run):
     cheap = ['--dry-run=fast', '--device', 'cpu', '--threads', '1']
     code, printed = run('test', *arguments_of(command), *cheap)
     assert code == 0, printed.err
-    assert re.search(r'videos +5\n', printed.out)
+    assert re.search(r'videos +5\n|images +[1-9]', printed.out)
 
 
 @pytest.mark.parametrize('command', of_program('score.py'))
