@@ -17,10 +17,12 @@ from densecorr.apis.report.results import read_results
 from densecorr.apis.report.segment_files import Segments, read_segments
 from densecorr.apis.report.segments import (
     clip_frames,
+    clip_views,
     confusion_table,
     ranked_views,
     segment_parts,
 )
+from densecorr.evaluation.metrics.seg_tables import write_shown
 from densecorr.utils.segment_colors import segment_palette
 from densecorr.visualization.panels import Panel, join_panels, panel_size
 
@@ -88,12 +90,28 @@ def test_confusions_are_shares_of_annotated_pixels(found: Segments) -> None:
 
 def test_best_and_worst_images(found: Segments) -> None:
     parts = segment_parts(found, LARGE)
-    assert ranked_views(found, list(CLIPS)) == [VIEWS[0]]
+    assert ranked_views(found) == [VIEWS[0]]
     titles = [(group['title'], group['view']) for group in parts['ranked']]
     assert titles == [('Worst', VIEWS[0]), ('Best', VIEWS[0])]
     names = [[p['name'] for p in group['pictures']] for group in parts['ranked']]
     assert names == [['a/00000', 'a/00001', 'a/00002'], ['b/00001', 'b/00000']]
     assert parts['ranked'][0]['pictures'][0]['score'] == '50.0'
+
+
+def test_a_view_of_few_images_is_not_among_the_clips(tmp_path: Path) -> None:
+    content, dataset = write_segments(tmp_path)
+    with (tmp_path / 'per_image.csv').open('a') as file:
+        for image in dataset.images:
+            file.write(f'dataset/K-2,{image.name},{image.group},0.5\n')
+    for place in (0, 1, 4):
+        name, labels = dataset[place].name, np.zeros(SIZE)
+        write_shown(tmp_path, 'dataset/K-2', name, labels)
+    found = read_segments(read_results(tmp_path, content), dataset)
+    assert clip_views(found, 'a') == list(VIEWS)
+    assert ranked_views(found) == ['dataset/K-2']
+    (group, other) = segment_parts(found, LARGE)['ranked']
+    assert [p['name'] for p in group['pictures']] == ['a/00000', 'a/00001']
+    assert [p['name'] for p in other['pictures']] == ['b/00001']
 
 
 def test_pictures_keep_the_bytes_that_they_may_take(found: Segments) -> None:
@@ -119,6 +137,7 @@ def test_the_page(run: tuple[Path, Any, Any]) -> None:
     assert '5 images' in page
     assert 'No yardsticks' not in page
     assert 'Annotated: numbers of pixels.' in page
+    assert '<td class=name-cell>cat &lt;b&gt;</td>' in page
     assert re.search(r'<dt>sizes</dt><dd>points: 112, labels: null</dd>', page)
     assert page == write_report(out, content, dataset).read_text('utf-8')
 

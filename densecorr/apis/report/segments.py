@@ -66,7 +66,7 @@ def segment_parts(found: Segments, limit: int) -> dict[str, Any]:
         (whether the classes are those of clusters) and ``missing``, sentences.
     """
     names = [clip for clip, images in found.clips.items() if len(images) > 1]
-    ranked = ranked_views(found, names)
+    ranked = ranked_views(found)
     shown = _extremes(found)
     share = limit // (1 + bool(shown)) if ranked else limit
     ranked_parts = _ranked(found, ranked, share)
@@ -114,21 +114,20 @@ def confusion_table(found: Segments, view: str) -> dict[str, Any]:
     )
 
 
-def ranked_views(found: Segments, clips: Sequence[str]) -> list[str]:
-    """Views whose best and worst images are shown: those that no clip shows whole."""
-    in_clips = {view for clip in clips for view in clip_views(found, clip)}
+def ranked_views(found: Segments) -> list[str]:
+    """Views whose best and worst images are shown: those that not all clips show."""
+    shown = [set(clip_views(found, clip)) for clip in clips_with_maps(found)]
+    in_clips = set.intersection(*shown) if shown else set()
     others = [view for view in found.scores if view not in in_clips]
     return (others or list(found.scores)[:1])[:_RANKED]
 
 
 def clip_views(found: Segments, clip: str) -> list[str]:
-    """Views of which a clip has at least two maps."""
+    """Views of which a clip has maps of all its images that have any."""
     images = found.clips[clip]
-    return [
-        view
-        for view in found.views
-        if sum(found.has_map(view, image) for image in images) > 1
-    ]
+    counts = {v: sum(found.has_map(v, image) for image in images) for v in found.views}
+    most = max(counts.values(), default=0)
+    return [view for view, count in counts.items() if count == most > 1]
 
 
 def clips_with_maps(found: Segments) -> list[str]:
@@ -275,8 +274,9 @@ def _clip_table(found: Segments, clips: Sequence[str]) -> dict[str, Any]:
 
 
 def _legend(found: Segments) -> list[dict[str, str]]:
-    """Names and colours of the annotated classes."""
-    classes = {c for rows in found.confusions.values() for c, *_ in rows}
+    """Names and colours of the classes that are annotated or predicted."""
+    pairs = [row for rows in found.confusions.values() for row in rows]
+    classes = {number for target, pred, _ in pairs for number in (target, pred)}
     colors = segment_palette()
     return [
         dict(

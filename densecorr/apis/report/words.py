@@ -87,8 +87,13 @@ def _metric_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
     words = []
     for key, value in part.items():
         inner = value if key == 'metric' else {key: value}
-        words += [(name, json.dumps(setting)) for name, setting in inner.items()]
-    return [(key, text.replace('"', '').strip('{}')) for key, text in words]
+        words += [(name, _setting(setting)) for name, setting in inner.items()]
+    return words
+
+
+def _setting(value: Any) -> str:
+    text = json.dumps(value).replace('"', '')
+    return text[1:-1] if isinstance(value, Mapping) else text
 
 
 def _codec_words(protocol: Protocol) -> list[tuple[str, str]]:
