@@ -66,11 +66,15 @@ def slot_instance(
             f'objects are {shapes[0]} and {shapes[1]}, valid {flags[0]} and {flags[1]};'
             ' give (b, t, s, p, c) twice and (b, t, s, p) twice.'
         )
-    students = student_objects.movedim(1, 0)[:, None]  # (t, 1, b, s, p, c)
-    teachers = teacher_objects.detach().movedim(1, 0)[None]
-    cosines = students @ teachers.transpose(-1, -2)  # (t, t, b, s, p, p)
+    students, teachers = (
+        x.movedim(2, 1).flatten(2, 3)
+        for x in (student_objects, teacher_objects.detach())
+    )  # (b, s, t * p, c)
+    _, t, _, p, _ = student_objects.shape
+    tables = students @ teachers.transpose(-1, -2)  # one product for all frames
+    tables = tables.unflatten(-1, (t, p)).unflatten(2, (t, p))
+    cosines = tables.permute(2, 4, 0, 1, 3, 5)  # (t, t, b, s, p, p)
     matches = best_assignment(cosines, method)[..., None]  # (t, t, b, s, p, 1)
-    t, p = cosines.shape[0], cosines.shape[-1]
     found = teacher_valid.to(cosines.dtype).movedim(1, 0)  # (t, b, s, p)
     found = found.expand(t, *found.shape).gather(-1, matches[..., 0])
     own = cosines.gather(-1, matches)[..., 0]

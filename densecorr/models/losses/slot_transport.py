@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,41 +20,47 @@ _LOG_EPS = 1e-8  # added to shares under the logarithm, as in SMTC
 @torch.no_grad()
 @full_precision
 def transport_plans(
-    keys: Tensor, frame: int, epsilon: float = 0.05, iterations: int = 3
-) -> Tensor:
-    """Plans from the places of one frame to those of the other frames of the clip.
+    first: Tensor, second: Tensor, epsilon: float = 0.05, iterations: int = 3
+) -> tuple[Tensor, Tensor]:
+    """Plans from the places of one frame to those of another, and the other way.
 
     The cost of two places is 1 - cosine of their keys; the mass of a place is its share
-    of the L1 norms of the unit keys of its frame.
+    of the L1 norms of the unit keys of its frame. As few iterations balance one side
+    only, the second plan is not the first one transposed.
 
     Args:
-        keys: ``(b, t, n, c)``.
-        frame: number of the one frame.
+        first: ``(b, n, c)`` keys of one frame.
+        second: ``(b, m, c)`` keys of the other.
         epsilon: regularisation.
         iterations: of Sinkhorn.
 
     Returns:
-        ``(b, t - 1, n, n)``, other frames in their order.
+        ``(b, n, m)`` and ``(b, m, n)``.
     """
-    unit_keys = F.normalize(keys, dim=-1)
-    masses = unit_keys.abs().sum(-1)
-    masses = masses / masses.sum(-1, keepdim=True)  # (b, t, n)
-    others = other_frames(frame, keys)
-    scores = unit_keys[:, frame, None] @ unit_keys[:, others].transpose(2, 3)
-    return sinkhorn_plan(
-        scores,
-        epsilon=epsilon,
-        iterations=iterations,
-        rows=masses[:, frame, None].expand(scores.shape[:-1]),
-        columns=masses[:, others],
-        bound=1.0,
+    first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
+    masses = [_masses(first), _masses(second)]
+    scores = first @ second.transpose(1, 2)
+    there, back = (
+        sinkhorn_plan(
+            table,
+            epsilon=epsilon,
+            iterations=iterations,
+            rows=rows,
+            columns=columns,
+            bound=1.0,
+        )
+        for table, rows, columns in (
+            (scores, *masses),
+            (scores.transpose(1, 2), *reversed(masses)),
+        )
     )
+    return there, back
 
 
-def other_frames(frame: int, clips: Tensor) -> Tensor:
-    """Numbers of all other frames of ``(b, t, ...)`` clips, ``(t - 1,)``."""
-    numbers = torch.arange(clips.shape[1] - 1, device=clips.device)
-    return numbers + (numbers >= frame)
+def _masses(unit_keys: Tensor) -> Tensor:
+    """``(b, n)`` masses of the places of a frame, with sum 1."""
+    norms = unit_keys.abs().sum(-1)
+    return norms / norms.sum(-1, keepdim=True)
 
 
 @full_precision
@@ -98,11 +106,12 @@ def slot_transport(
     log_shares = (semantic_areas(student_dots) + _LOG_EPS).log()
     with torch.no_grad():
         shares = semantic_areas(teacher_dots)
-        moved = torch.empty_like(shares)
-        for i in range(t):
-            plans = transport_plans(teacher_keys, i, epsilon, iterations)
-            targets = shares[:, other_frames(i, shares)]  # (b, t - 1, s, n)
-            moved[:, i] = (targets @ plans.transpose(2, 3)).sum(1)
+        moved = torch.zeros_like(shares)
+        for i, j in itertools.combinations(range(t), 2):
+            keys = teacher_keys[:, i], teacher_keys[:, j]
+            there, back = transport_plans(*keys, epsilon, iterations)
+            moved[:, i] += shares[:, j] @ there.transpose(1, 2)
+            moved[:, j] += shares[:, i] @ back.transpose(1, 2)
     return -(moved * log_shares).sum() / (b * t * (t - 1))
 
 
