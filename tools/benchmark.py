@@ -18,6 +18,7 @@ PARTS = (
     'sweep',
     'data',
     'dul_loss',
+    'timet',
     'smtc',
     'cuda',
     'segmentation',

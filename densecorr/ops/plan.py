@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .window import Window
 
@@ -17,6 +18,7 @@ _NS_PER_SCORE = 0.15
 _NS_PER_CELL = 2.5  # window test and selection of one position of one query
 _NS_PER_CALL = 10_000.0
 _NS_PER_BLOCK = 2_000_000.0
+_KEPT = 256  # plans: the frames of a video, and the clips of a batch, ask for few
 _SHARE = 0.75  # of the bound: the rest is slack for the libraries' own buffers
 
 
@@ -152,8 +154,9 @@ def _windowed(
     return Plan(rows, cols, False, strips, converted, num_bytes, cost)
 
 
+@lru_cache(maxsize=_KEPT)
 def plan_blocks(problem: Problem, max_memory: int, method: str = 'auto') -> Plan:
-    """The cheapest block shape that fits.
+    """The cheapest block shape that fits; plans are remembered.
 
     Args:
         problem: sizes.
