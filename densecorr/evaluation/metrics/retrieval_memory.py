@@ -20,11 +20,13 @@ from densecorr.ops.retrieval import (
     sample_cells,
 )
 from densecorr.structures import LabelledImage
+from densecorr.utils.mapped import release_pages
 from densecorr.utils.randomness import item_rng
 
 BACKENDS = ('torch', 'faiss')
 VOID = 255
 BACKGROUND = 0
+_PAGES = 256  # images after which the memory of read features is given back
 
 
 class Memory(NamedTuple):
@@ -102,6 +104,9 @@ def build_memory(
             rows, found = rows[chosen], found[chosen]
         own = slice(place * number, (place + 1) * number)
         feats[own], shares[own] = F.normalize(rows, dim=1), found
+        if place % _PAGES == 0:
+            release_pages(maps)
+    release_pages(maps)
     return Memory(feats, shares)
 
 
