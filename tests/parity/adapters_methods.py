@@ -10,8 +10,19 @@ from torch import Tensor
 from .replay import Case
 
 DUL_RENAME = ((r'^fast_net\.', 'backbone.'),)
-CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
+CATMAE_RENAME = (
+    (r'^decoder_frame_info$', 'decoder.frame_embed'),
+    (r'^mask_token$', 'decoder.mask_token'),
+    (r'^decoder_', 'decoder.'),
+    (r'^', 'backbone.'),
+)
 SMTC_RENAME = ((r'^encoder\.', 'backbone.'), (r'^', 'head.'))
+TIMET_RENAME = (
+    (r'^feature_extractor\.(backbone|model)\.', 'backbone.'),
+    (r'^(feature_extractor\.head|mlp_head)\.', 'head.'),
+    (r'^prototypes$', 'prototypes.weight'),
+)
+CRW_RENAME = ((r'^encoder\.model\.', 'backbone.'), (r'^selfsim_fc\.', 'head.'))
 VFS_RENAME = (  # of a training checkpoint
     (r'^backbone\.conv1\.conv\.', 'backbone.conv1.'),
     (r'^backbone\.conv1\.bn\.', 'backbone.bn1.'),
