@@ -4,6 +4,13 @@ First centres are drawn by distance, from many points: a small object would othe
 have no point among those that k-means starts from and is trained on.
 """
 
+_sgd = dict(lr=0.01, momentum=0.9, weight_decay=1e-4, gamma=0.1)
+_extraction = dict(
+    mask=dict(mass=0.65, sigma=0.6, kernel=7, min_cells=3),
+    cut=dict(threshold=None, cuts=(0.55, 0.75), step=0.05),
+    boundary=dict(distance=16, contour='foreground'),
+    void_is_foreground=True,
+)
 protocol = dict(
     name='full_size',
     revision=2,
@@ -36,11 +43,8 @@ protocol['voc_linear'] = dict(
         schedule=dict(
             epochs=50,
             batch_size=60,
-            lr=0.01,
-            momentum=0.9,
-            weight_decay=1e-4,
+            **_sgd,
             step=20,
-            gamma=0.1,
             shuffle=False,
             interval=10,  # a validation at full size takes longer than an epoch
         ),
@@ -57,11 +61,8 @@ protocol['video_linear'] = dict(
         schedule=dict(
             epochs=10,
             batch_size=4,
-            lr=0.01,
-            momentum=0.9,
-            weight_decay=1e-4,
+            **_sgd,
             step=4,
-            gamma=0.1,
             shuffle=True,
             interval=5,
         ),
@@ -81,9 +82,7 @@ protocol['foreground'] = dict(
             kmeans=dict(iterations=50, restarts=5, points_per_center=256),
         ),
         sizes=dict(points=100, labels=None),
-        mask=dict(mass=0.65, sigma=0.6, kernel=7, min_cells=3),
-        cut=dict(threshold=None, cuts=(0.55, 0.75), step=0.05),
-        boundary=dict(distance=16, contour='foreground'),
+        **_extraction,
         within=dict(
             mask='attention',
             num_clusters=['classes'],
@@ -92,7 +91,6 @@ protocol['foreground'] = dict(
             kmeans=dict(iterations=50, restarts=5, points_per_center=256),
             void=255,
         ),
-        void_is_foreground=True,
     ),
 )
 protocol['video_foreground'] = dict(
@@ -106,10 +104,7 @@ protocol['video_foreground'] = dict(
             kmeans=dict(iterations=20, restarts=2, points_per_center=256),
         ),
         sizes=dict(points=56, labels=None),
-        mask=dict(mass=0.65, sigma=0.6, kernel=7, min_cells=3),
-        cut=dict(threshold=None, cuts=(0.55, 0.75), step=0.05),
-        boundary=dict(distance=16, contour='foreground'),
+        **_extraction,
         within=None,
-        void_is_foreground=True,
     ),
 )

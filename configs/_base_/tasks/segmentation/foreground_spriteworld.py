@@ -1,5 +1,9 @@
 # Generated clips of all kinds of motion, drawn in memory: clusters that lie where the class
 # token looks are foreground. No data is needed. The backbone has to be a ViT.
+_world = dict(
+    type='SpriteWorld', preset=['single', 'occlusion', 'fast', 'light'], num_frames=6
+)
+_frames = dict(type='VideoFrames', num_frames=3, seed=0, labels='foreground')
 task_foreground_spriteworld = dict(
     task='video_foreground',  # the part of the protocol that is used
     default_protocol='full_size',
@@ -7,32 +11,9 @@ task_foreground_spriteworld = dict(
     test_loop='FeatureTestLoop',
     test_dataset=dict(
         type='TrainAndTest',
-        train=dict(
-            type='VideoFrames',
-            dataset=dict(
-                type='SpriteWorld',
-                preset=['single', 'occlusion', 'fast', 'light'],
-                num_clips=12,
-                num_frames=6,
-                seed=7100,
-            ),
-            num_frames=3,
-            seed=0,
-            labels='foreground',
-        ),
-        test=dict(
-            type='VideoFrames',
-            dataset=dict(
-                type='SpriteWorld',
-                preset=['single', 'occlusion', 'fast', 'light'],
-                num_clips=8,
-                num_frames=6,
-                seed=7000,  # training takes 10000 and more
-            ),
-            num_frames=3,
-            seed=0,
-            labels='foreground',
-        ),
+        # training takes seeds from 10000 on
+        train=dict(**_frames, dataset=dict(**_world, num_clips=12, seed=7100)),
+        test=dict(**_frames, dataset=dict(**_world, num_clips=8, seed=7000)),
         root=None,
         sequences=None,
         max_frames=None,
