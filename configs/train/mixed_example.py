@@ -12,13 +12,13 @@ _catmae = dict(
     weight=1.0,
     decoder=dict(
         type='CatMAEDecoder',
-        channels=128,
+        channels=96,
         depth=2,
         num_heads=4,
-        hidden=512,
-        dropout=0.1,
+        hidden=384,
+        dropout=0.0,
     ),
-    mask_ratios=(0.95, 0.95),
+    mask_ratios=(0.9, 0.9),
     weights=(0.8, 1.0),
 )
 _crw = dict(
@@ -34,9 +34,10 @@ model = dict(
     backbone=dict(
         type='TimmFeatures',
         arch='vit_tiny_patch16_224',
-        img_size=96,
+        img_size=48,
         patch_size=8,
-        depth=4,
+        depth=3,
+        embed_dim=96,
         pos_embed_rule='scale_factor',
         init='mae',
     ),
@@ -48,8 +49,8 @@ custom_hooks = [
         type='ReconstructionHook',
         method='parts.catmae',
         dataset=_base_.custom_hooks[0].dataset,
-        interval=75,
+        interval=250,
         unit='iter',
     ),
-    dict(type='LossGradientsHook', interval=25, unit='iter', parts=['catmae', 'crw']),
+    dict(type='LossGradientsHook', interval=50, unit='iter', parts=['catmae', 'crw']),
 ]

@@ -25,7 +25,7 @@ from densecorr.utils.files import write_atomic
 LAYOUTS = ('timm', 'official')
 FORMATS = {'safetensors': '.safetensors', 'pth': '.pth'}
 _RESNET = 'torchvision'  # whose names timm's ResNets have, too
-_INNER = 'backbone.'  # of a network with a plain one inside
+_INNER = 'backbone.'  # in a tracker, and of a network with a plain one inside
 _CARD = '.md'
 
 
@@ -37,7 +37,7 @@ class ExportedFiles:
         weights: the file of tensors.
         card: the model card.
         names: format that the names follow, a key of ``SOURCES``.
-        fingerprint: hash of all tensors of the network, by the names of densecorr.
+        fingerprint: hash of all tensors of the network, as results of it have it.
         lacks: what a file of the official program has besides.
     """
 
@@ -96,7 +96,7 @@ def export_backbone(
         weights=path.name,
         layout=layout,
         names=names,
-        fingerprint=hash_tensors(state),
+        fingerprint=hash_tensors({f'{_INNER}{key}': x for key, x in state.items()}),
         digest=hashlib.sha256(data).hexdigest(),
         tensors=len(written),
         numbers=sum(tensor.numel() for tensor in written.values()),

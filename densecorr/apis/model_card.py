@@ -28,7 +28,7 @@ class Exported:
         weights: name of the file.
         layout: ``'timm'`` or ``'official'``.
         names: format that the names follow.
-        fingerprint: hash of the tensors by our names.
+        fingerprint: hash of the tensors, as results of the network have it.
         digest: sha256 of the file.
         tensors: how many there are.
         numbers: in all of them.
@@ -170,7 +170,7 @@ def _percent(value: float | None) -> str:
 def _fingerprint(exported: Exported, meta: Mapping[str, Any]) -> str:
     version = code_version()
     rows: list[Sequence[str]] = [
-        ['tensors, by the names of densecorr', exported.fingerprint],
+        ['tensors, as in the fingerprint of results', exported.fingerprint],
         ['file', exported.digest],
         ['densecorr, its sources', f'{version["densecorr"]}, {version["sources"]}'],
     ]
