@@ -130,7 +130,7 @@ def methods() -> dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]]:
         ),
         smtc=lambda: (test_smtc.build(), test_smtc.batch()),
         timet=lambda: (
-            test_timet.build(teacher=True, queue_length=30, mask={}),
+            test_timet.build(teacher=True, queue_length=30, mask=0.65),
             dict(frames=test_timet.clips()),
         ),
         vfs=lambda: (test_vfs.build(), dict(frames=test_vfs.batch(2, 4, 3, 16, 16))),

@@ -8,7 +8,7 @@ Options, as --cfg-options:
   train_dataloader.dataset.pipeline.0.only_last=False    all four changes of colours
   train_dataloader.dataset.sampler.mode=dense    consecutive frames
   model.queue_length=16384
-  model.mask.mass=0.65                       only patches that the class token attends to
+  model.mask=0.65                            only patches that the class token attends to
   model.loss.assign_frames=all               balance the patches of all frames
   model.loss.carry.radius=0                  no window
   validation.tasks=[voc_cluster] validation.best=voc_cluster/dataset-classes

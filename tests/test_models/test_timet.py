@@ -215,13 +215,13 @@ def test_a_teacher_that_is_the_student_changes_nothing():
 
 
 def test_a_mask_takes_patches_out():
-    method = build(mask=dict(mass=0.5))
+    method = build(mask=0.5)
     masked = run(method)
     masked['loss_cluster'].backward()
     assert torch.isfinite(method.prototypes.weight.grad).all()
     assert masked['loss_cluster'] < run(build())['loss_cluster']
     with pytest.raises(ValueError, match='a ResNet has no class token'):
-        build(backbone=dict(type='ResNet', depth=18), unfrozen=None, mask={})
+        build(backbone=dict(type='ResNet', depth=18), unfrozen=None, mask=0.65)
 
 
 def test_a_queue_is_filled_by_random_rows_of_the_first_frames():

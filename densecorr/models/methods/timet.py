@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -60,8 +60,9 @@ class TimeT(BaseMethod):
             which ``EMATeacherHook`` has to update.
         queue_length: patches of earlier batches, over all processes, that are balanced
             along with those of the batch; 0: none.
-        mask: options of :func:`densecorr.ops.attention_mask.attention_mask`: only
-            patches that the class token attends to count. Needs a ViT.
+        mask: share of the class token's attention, in (0, 1]: only the patches that
+            hold it count, see :func:`densecorr.ops.attention_mask.attention_mask`; 0.65
+            in the paper's code. None: all count.
 
     Reads ``frames``: ``(b, t, 3, H, W)``, t of at least 2, and with a queue each
     clip's ``seed``.
@@ -80,7 +81,7 @@ class TimeT(BaseMethod):
         unfrozen: Sequence[str] | None = ('blocks.10.', 'blocks.11.'),
         teacher: bool = False,
         queue_length: int = 0,
-        mask: Mapping[str, Any] | None = None,
+        mask: float | None = None,
     ) -> None:
         super().__init__(backbone, inputs)
         channels = self.backbone.channels[-1]
@@ -98,10 +99,10 @@ class TimeT(BaseMethod):
         if queue_length:
             rows = queue_length // rank_count()
             self.queue = RowQueue(rows, self.head.out_channels)
-        self.mask = None if mask is None else dict(mask)
-        if self.mask is not None and not hasattr(self.backbone, 'maps_and_attention'):
+        self.mask = mask
+        if mask is not None and not hasattr(self.backbone, 'maps_and_attention'):
             raise ValueError(
-                f'mask of TimeT is {self.mask}, but a {type(self.backbone).__name__} '
+                f'mask of TimeT is {mask}, but a {type(self.backbone).__name__} '
                 'has no class token that attends to patches. Set mask=None.'
             )
 
@@ -164,7 +165,7 @@ class TimeT(BaseMethod):
             return Encoded(backbone(images)[-1].permute(0, 2, 3, 1), None)
         maps, attention = backbone.maps_and_attention(images)  # (b, heads, h, w)
         grid = (attention.shape[2], attention.shape[3])
-        mask = attention_mask(attention.detach().flatten(2), grid, **self.mask)
+        mask = attention_mask(attention.detach().flatten(2), grid, mass=self.mask)
         return Encoded(maps[-1].permute(0, 2, 3, 1), mask)
 
     def project(self, head: nn.Module, tokens: Tensor, mask: Tensor | None) -> Tensor:
