@@ -16,8 +16,8 @@ from densecorr.datasets.davis import DAVISDataset
 from densecorr.datasets.image_clips import ImageClips
 from densecorr.datasets.jhmdb import JHMDBDataset
 from densecorr.datasets.resized_davis import ResizedDAVISDataset
-from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
 from densecorr.datasets.single_object import FBMSDataset, SegTrackDataset
+from densecorr.datasets.toy import SpriteWorld, SpriteWorldClips
 from densecorr.datasets.train_and_test import TrainAndTest
 from densecorr.datasets.video_clips import VideoClips
 from densecorr.datasets.video_frames import VideoFrames
@@ -30,18 +30,18 @@ __all__ = [
     'CatMAESampler',
     'DAVISDataset',
     'DULSampler',
+    'FBMSDataset',
     'FixedRateSampler',
     'GapSampler',
     'ImageClips',
     'JHMDBDataset',
     'ResizedDAVISDataset',
     'SMTCSampler',
+    'SegTrackDataset',
     'SpaThenTempSampler',
     'SpriteWorld',
     'SpriteWorldClips',
     'TimeTSampler',
-    'FBMSDataset',
-    'SegTrackDataset',
     'TrainAndTest',
     'VFSSampler',
     'VIPDataset',
