@@ -104,7 +104,9 @@ def _shrink_training(cfg: Config) -> None:
         value.schedule.pop('warmup', None)  # longer than the training
     _shrink_clips(loader.dataset)
     for hook in cfg.get('custom_hooks', []):
-        if 'dataset' in hook:
+        if 'num_clips' in hook.get('dataset', {}):  # whole videos
+            _shrink_dataset(hook.dataset)
+        elif 'dataset' in hook:
             hook.num_clips = _BATCH
             _shrink_clips(hook.dataset)
 

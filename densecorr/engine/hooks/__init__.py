@@ -8,6 +8,7 @@ from densecorr.engine.hooks.loss_gradients import LossGradientsHook
 from densecorr.engine.hooks.preview import PreviewHook
 from densecorr.engine.hooks.reconstruction import ReconstructionHook
 from densecorr.engine.hooks.scheduled_values import ScheduledValuesHook
+from densecorr.engine.hooks.slot_discovery import SlotDiscoveryHook
 from densecorr.engine.hooks.train_log import TrainLogHook
 from densecorr.engine.hooks.unit_rows import UnitRowsHook
 
@@ -20,6 +21,7 @@ __all__ = [
     'PreviewHook',
     'ReconstructionHook',
     'ScheduledValuesHook',
+    'SlotDiscoveryHook',
     'TrainLogHook',
     'UnitRowsHook',
     'is_due',

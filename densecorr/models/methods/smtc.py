@@ -134,6 +134,15 @@ class SMTC(BaseMethod):
         parts = self.teacher['backbone'], self.teacher['head']
         return self._slots(frames, noise, *parts)
 
+    def slots_of(self, frames: Tensor, noise: Tensor) -> ClipSlots:
+        """The student's slots of whole frames, without a random view.
+
+        Args:
+            frames: ``(b, t, 3, H, W)`` uint8, or floats in the colour space.
+            noise: ``(b, t, s, p, c)``, normal.
+        """
+        return self._slots(self.normalize(frames), noise, self.backbone, self.head)
+
     def count(self, slots: ClipSlots) -> Tensor:
         """Which instance slots take part, ``(b, t, s, p)`` bool."""
         return valid_instances(
