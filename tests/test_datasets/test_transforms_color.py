@@ -255,3 +255,14 @@ def test_blur_of_a_clip():
 def test_bad_options(kind, options, text):
     with pytest.raises(ValueError, match=text):
         build(kind, **options)
+
+
+def test_only_the_last_operation_may_count():
+    jitter = build('ClipColorJitter', **JITTER, only_last=True)
+    sample = sample_of()
+    drawn = jitter.draw(sample['rng'], sample)
+    out = jitter.apply(sample, **drawn)['frames']
+    number = drawn['orders'][0][-1]
+    for frame, found in zip(sample['frames'], out, strict=True):
+        expected = color.jitter(frame, np.array([number]), drawn['factors'][0])
+        np.testing.assert_array_equal(found, expected)

@@ -75,6 +75,19 @@ def test_the_decay_can_follow_a_schedule():
     assert found['scheduled/EMATeacherHook.ema_decay'] == teacher.ema_decay
 
 
+def test_several_students_have_a_teacher_each():
+    model = Net()
+    model.taught = copy.deepcopy(model.last).requires_grad_(False)
+    runner = start(
+        EMATeacherHook(['first', 'last'], ['teacher', 'taught'], 0.0), model=model
+    )
+    iterate(runner)
+    assert torch.equal(model.teacher.weight, model.first.weight)
+    assert torch.equal(model.taught.weight, model.last.weight)
+    with pytest.raises(ValueError, match='give one teacher for each'):
+        EMATeacherHook(['first', 'last'], ['teacher'])
+
+
 def test_what_cannot_be_a_teacher_is_named():
     with pytest.raises(ValueError, match='interval of EMATeacherHook is 0'):
         hook(interval=0)
