@@ -150,6 +150,11 @@ def test_program(trained, tmp_path, capsys):
     bare = str(write_config(tmp_path, checkpoint_source=None))
     run[1] = bare
     assert "add checkpoint_source = 'catmae'" in fails('--layout', 'official')
+    run[1] = str(write_config(tmp_path, checkpoint_source='mae'))
+    run[3] = str(tmp_path / 'out.safetensors')
+    assert "under 'model', which a safetensors file cannot hold" in fails(
+        '--layout', 'official'
+    )
     run[2] = str(tmp_path / 'none.pth')
     assert 'does not exist' in fails()
     (tmp_path / 'empty.py').write_text('a = 1\n')
