@@ -156,11 +156,13 @@ def nearest_centers(
     if spherical:
         centers = F.normalize(centers, dim=1)
     half = centers.square().sum(1) / 2
-    parts = [
-        _scores(piece, centers, half).argmin(1)
-        for piece in _pieces(source, rows, spherical)
-    ]
-    return torch.cat(parts)
+    nearest = torch.empty(source.num, dtype=torch.int64, device=centers.device)
+    start = 0
+    for piece in _pieces(source, rows, spherical):
+        found = nearest[start : start + len(piece)]
+        torch.argmin(_scores(piece, centers, half), dim=1, out=found)
+        start += len(piece)
+    return nearest
 
 
 def _restart(

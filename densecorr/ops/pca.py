@@ -90,8 +90,12 @@ def fit_projection(
 
 
 def _mean(points: Points) -> Tensor:
-    totals = [piece.double().sum(0) for piece in points.pieces(_ROWS)]
-    return torch.stack(totals).sum(0) / points.num
+    total: Tensor | None = None
+    for piece in points.pieces(_ROWS):  # one total: see _release of points.py
+        part = piece.sum(0, dtype=torch.float64)
+        total = part if total is None else total.add_(part)
+    assert total is not None
+    return total / points.num
 
 
 def _second_moments(points: Points, mean: Tensor, diagonal: bool = False) -> Tensor:

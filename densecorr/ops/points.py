@@ -208,6 +208,11 @@ def _picked(rows: Tensor | np.ndarray, index: Tensor) -> Tensor | np.ndarray:
 
 
 def _release(rows: Tensor | np.ndarray) -> None:
+    """Give back what was read.
+
+    Readers should not keep a small result of every piece: glibc cannot reuse the place
+    of a large block that lies before it, and memory grows by the size of all pieces.
+    """
     if isinstance(rows, np.ndarray):
         release_pages(rows)
 

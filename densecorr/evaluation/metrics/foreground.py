@@ -220,18 +220,12 @@ class ForegroundMetric:
         points = MapPoints(maps, size, device=self.device, **options)
         generator = torch.Generator().manual_seed(seed)
         centers = kmeans(points, number, generator, self.rule).centers
-        kind = np.min_scalar_type(number - 1)
-        parts = [
-            assigned_map(
-                torch.from_numpy(part).to(self.device),
-                centers,
-                maps.shape[1:3],
-                self.rule,
-                **options,
-            )
-            for part in _pieces(maps)
-        ]
-        clusters = np.concatenate([part.cpu().numpy().astype(kind) for part in parts])
+        clusters = np.empty(maps.shape[:3], np.min_scalar_type(number - 1))
+        for place, part in _pieces(maps):
+            on_device = torch.from_numpy(part).to(self.device)
+            grid = maps.shape[1:3]
+            nearest = assigned_map(on_device, centers, grid, self.rule, **options)
+            clusters[place] = nearest.cpu().numpy()
         attended = self._attended(attention)
         big, seen = _enlarged(clusters, size), _enlarged(attended, size)
         return _Found(clusters, cluster_precision(big, seen, number), attended)
@@ -239,13 +233,11 @@ class ForegroundMetric:
     def _attended(self, attention: np.ndarray) -> np.ndarray:
         """Masks ``(n, h, w)`` bool of attention maps."""
         grid = (attention.shape[1], attention.shape[2])
-        masks = [
-            attention_mask(
-                torch.from_numpy(part).permute(0, 3, 1, 2).flatten(2), grid, **self.mask
-            )
-            for part in _pieces(attention)
-        ]
-        return torch.cat(masks).numpy()
+        masks = np.empty(attention.shape[:3], bool)
+        for place, part in _pieces(attention):
+            seen = torch.from_numpy(part).permute(0, 3, 1, 2).flatten(2)
+            masks[place] = attention_mask(seen, grid, **self.mask).numpy()
+        return masks
 
     def _search(self, found: _Found, images: Sequence[LabelledImage]) -> CutSearch:
         size = self.sizes['points'] or found.clusters.shape[1:3]
@@ -317,10 +309,11 @@ def _all_within(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [found for result in results for found in result['within']]
 
 
-def _pieces(maps: np.ndarray) -> Iterator[np.ndarray]:
-    """Some images at a time, copied; mapped pages are given back."""
+def _pieces(maps: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some images at a time, copied, and which; mapped pages are given back."""
     for start in range(0, len(maps), _IMAGES):
-        yield np.array(maps[start : start + _IMAGES], np.float32)
+        place = slice(start, start + _IMAGES)
+        yield place, np.array(maps[place], np.float32)
         release_pages(maps)
 
 
