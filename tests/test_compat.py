@@ -215,3 +215,20 @@ def test_memory_of_large_arrays_is_kept_where_the_allocator_can(monkeypatch):
 
     monkeypatch.setattr(compat.ctypes, 'CDLL', without)
     assert compat.keep_freed_memory() is False
+    assert compat.return_freed_memory() is False
+
+
+def test_freed_memory_is_returned():
+    """In a child: every large array is of new pages."""
+    code = """
+        import resource, numpy as np
+        from densecorr.compat import return_freed_memory
+        set_ = return_freed_memory()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(50):
+            np.empty(1_000_000, np.uint8).fill(1)
+        print(set_, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    known, faults = run(textwrap.dedent(code)).stdout.split()
+    if known == 'True':
+        assert int(faults) > 50

@@ -27,6 +27,7 @@ from densecorr.apis.votes import write_votes
 from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
 from densecorr.apis.zoo import fetch_from_zoo
+from densecorr.compat import return_freed_memory
 from densecorr.convert import LoadReport, load_backbone
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import (
@@ -124,6 +125,8 @@ def evaluate(
         loop: Any = runner.test_loop
         # votes and yardsticks are of trackers
         tracked = isinstance(loop, VideoTestLoop)
+        if not tracked:  # numbers of many images are kept between large arrays
+            return_freed_memory()
         votes, yardsticks = votes and tracked, yardsticks if tracked else 'none'
         if loaded.note:  # every output has to say it
             loop.summary['weights'] = dict(note=loaded.note)

@@ -134,11 +134,10 @@ class LinearProbeMetric:
             return self._maps(maps, places), target
 
         def validate(head: nn.Module) -> float:
-            parts = [
-                class_areas(pred, labels, self._classes(), self.void)
-                for _, pred, labels in self._predicted(head, images, maps, test)
-            ]
-            return area_scores(np.sum(parts, axis=0)).miou
+            areas = np.zeros((4, self._classes()), np.int64)
+            for _, pred, labels in self._predicted(head, images, maps, test):
+                areas += class_areas(pred, labels, self._classes(), self.void)
+            return area_scores(areas).miou
 
         state = None
         if self.state_dir is not None:
@@ -187,22 +186,22 @@ class LinearProbeMetric:
         places: np.ndarray,
     ) -> dict[str, Any]:
         """Numbers of the trained head; keeps maps of some images."""
-        areas, tables = [], []
+        number = self._classes()
+        areas, table = np.zeros((4, number), np.int64), add_tables([])
         rows: list[list[Any]] = []
         for i, pred, labels in self._predicted(head, images, maps, places):
-            areas.append(class_areas(pred, labels, self._classes(), self.void))
-            table = contingency(pred, labels, self.void)
-            tables.append(table)
-            found = matched_scores(table, match_clusters(table, 'linear_probe'))
-            miou = found.miou if len(table.classes) else None
+            areas += class_areas(pred, labels, number, self.void)
+            one = contingency(pred, labels, self.void)
+            table = add_tables([table, one])
+            found = matched_scores(one, match_clusters(one, 'linear_probe'))
+            miou = found.miou if len(one.classes) else None
             rows.append([images[i].name, images[i].group, miou])
         if self.out_dir is not None and job.seed == self.seeds[0]:
             scores = [np.nan if row[2] is None else row[2] for row in rows]
             shown = places[shown_places(scores, self.pictures)]
             for i, pred, _ in self._predicted(head, images, maps, shown):
                 write_shown(self.out_dir, VIEW, images[i].name, pred)
-        total = np.sum(areas, axis=0).tolist()
-        return dict(areas=total, table=to_triples(add_tables(tables)), images=rows)
+        return dict(areas=areas.tolist(), table=to_triples(table), images=rows)
 
     def _predicted(
         self,
