@@ -136,6 +136,21 @@ def stretched(maps: Tensor) -> Tensor:
     return (maps - least) / torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
+def owners_of(areas: Tensor, masks: Tensor) -> Tensor:
+    """Which candidate has each pixel to itself, ``(H, W)`` int64, -1 for none.
+
+    The one of the largest share among those whose mask holds the pixel.
+
+    Args:
+        areas: ``(n, H, W)`` shares, not negative.
+        masks: ``(n, H, W)`` bool.
+    """
+    if not len(areas):
+        return areas.new_full(areas.shape[1:], -1, dtype=torch.long)
+    shares, owners = areas.masked_fill(~masks, -1).max(0)
+    return owners.masked_fill(shares < 0, -1)
+
+
 def chunks_of(total: int, length: int) -> list[tuple[list[int], int]]:
     """Frames of a video in chunks, and how many of each are its own.
 

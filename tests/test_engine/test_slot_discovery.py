@@ -48,11 +48,13 @@ def test_it_looks_when_it_is_due_and_leaves_no_trace():
     assert list(board.scalars) == [0, 2, 4]
     assert board.scalars[0] == board.scalars[4]
     first = board.scalars[0]
-    names = ('J&F', 'J', 'F', 'candidates')
-    assert list(first) == [f'discovery/{name}' for name in names]
-    assert all(0 <= first[f'discovery/{name}'] <= 1 for name in names[:3])
-    assert 0 <= first['discovery/candidates'] <= 6
-    assert board.lines[0].startswith('objects met by slots after 0: J&F 0.')
+    protocols = ('per_frame_oracle', 'davis')
+    names = [f'{name}/{part}' for name in protocols for part in ('J&F', 'J', 'F')]
+    assert list(first) == [*names, 'discovery/candidates']
+    assert all(0 <= first[name] <= 1 for name in names)
+    assert 0 < first['discovery/candidates'] <= 6
+    line = 'objects met by slots after 0: per_frame_oracle/J&F 0.'
+    assert board.lines[0].startswith(line)
     assert method.training
     assert not method.teacher.training
     assert torch.equal(torch.get_rng_state(), state)
@@ -62,13 +64,14 @@ def test_it_looks_when_it_is_due_and_leaves_no_trace():
 def test_candidates_of_all_frames():
     method = test_smtc.build().eval()
     frames = torch.rand(5, 3, 32, 48)
-    found = video_candidates(method, frames, (32, 48), chunk=2, similarity=-1.0)
+    options = dict(size=(32, 48), chunk=2)
+    found = list(video_candidates(method, frames, similarity=-1.0, **options))
     assert [part.masks.shape for part in found] == [(6, 32, 48)] * 5
     assert [part.slots.shape for part in found] == [(6, 16)] * 5
-    again = video_candidates(method, frames, (32, 48), chunk=2, similarity=-1.0)
+    again = video_candidates(method, frames, similarity=-1.0, **options)
     assert all(torch.equal(a.masks, b.masks) for a, b in zip(found, again, strict=True))
-    none = video_candidates(method, frames[:1], (32, 48), chunk=2, similarity=1.01)
-    assert none[0].masks.shape == (0, 32, 48)
+    (none,) = video_candidates(method, frames[:1], similarity=1.01, **options)
+    assert none.masks.shape == (0, 32, 48)
 
 
 def test_frames_without_candidates_score_nothing():
@@ -83,7 +86,7 @@ def test_frames_without_candidates_score_nothing():
     method.slots_of = unlike
     scalars = hook().measure(method)
     assert scalars['discovery/candidates'] == 0
-    assert scalars['discovery/J&F'] == 0
+    assert scalars['per_frame_oracle/J&F'] == scalars['davis/J&F'] == 0
 
 
 def test_bad_arguments_are_named():

@@ -108,13 +108,11 @@ def test_the_largest_tracks_are_kept():
 
 
 def test_a_pixel_belongs_to_one_proposal():
-    shares = np.array([[[0.9, 0.4, 0.2]], [[0.6, 0.5, 0.1]]])
-    found = exclusive_map(shares, np.array([7, 4]), np.array([4, 7]))
-    assert found.tolist() == [[2, 1, 0]]
-    assert exclusive_map(shares, np.array([7, 4]), np.array([7])).tolist() == [
-        [1, 0, 0]
-    ]
-    assert exclusive_map(shares[:0], np.zeros(0, int), np.zeros(0, int)).max() == 0
+    owners, tracks = np.array([[0, 1, -1]]), np.array([7, 4])
+    assert exclusive_map(owners, tracks, np.array([4, 7])).tolist() == [[2, 1, 0]]
+    assert exclusive_map(owners, tracks, np.array([7])).tolist() == [[1, 0, 0]]
+    none = exclusive_map(np.full((1, 3), -1), tracks[:0], tracks[:0])
+    assert none.tolist() == [[0, 0, 0]]
 
 
 def test_proposals_that_the_protocol_refuses():

@@ -7,6 +7,7 @@ from densecorr.ops.slots import (
     chunks_of,
     enlarge_areas,
     instance_areas,
+    owners_of,
     previous_frame_products,
     semantic_areas,
     slot_similarity,
@@ -69,6 +70,14 @@ def test_masks_of_candidates_by_hand():
     assert found[0].tolist() == [[False] * 4] * 2 + [[True] * 4] * 2
     assert not found[1].any()  # the same everywhere
     assert candidate_masks(areas[:0], (2, 2), (4, 4)).shape == (0, 4, 4)
+
+
+def test_owners_of_pixels():
+    areas = torch.tensor([[[0.9, 0.4, 0.2]], [[0.6, 0.5, 0.1]]])
+    masks = torch.tensor([[[False, True, True]], [[True, True, False]]])
+    assert owners_of(areas, masks).tolist() == [[1, 1, 0]]
+    assert owners_of(areas, masks & (areas > 0.45)).tolist() == [[1, 1, -1]]
+    assert owners_of(areas[:0], masks[:0]).tolist() == [[-1, -1, -1]]
 
 
 def test_areas_are_of_the_grid():

@@ -164,28 +164,19 @@ def largest_tracks(
 
 
 def exclusive_map(
-    shares: np.ndarray, tracks: np.ndarray, kept: np.ndarray, threshold: float = 0.3
+    owners: np.ndarray, tracks: np.ndarray, kept: np.ndarray
 ) -> np.ndarray:
     """Proposals of a frame that share no pixel, ``(H, W)`` uint8, 0 is none.
 
-    A pixel belongs to the candidate of the largest share, where that one belongs to a
-    kept track and its share is above the threshold.
-
     Args:
-        shares: ``(n, H, W)`` of the candidates, each in [0, 1].
-        tracks: ``(n,)`` their tracks.
-        kept: ``(m,)`` tracks, which become proposals 1 to m.
-        threshold: least share.
+        owners: ``(H, W)`` candidate that has each pixel to itself, -1 for none.
+        tracks: ``(n,)`` tracks of the candidates.
+        kept: ``(m,)`` tracks that become proposals 1 to m; others have no pixel.
     """
-    labels = np.zeros(shares.shape[1:], np.uint8)
-    if not len(shares):
-        return labels
-    number = np.zeros(max(int(np.max(tracks)), int(max(kept, default=0))) + 1, np.uint8)
-    number[kept] = np.arange(1, len(kept) + 1)
-    first = shares.argmax(0)
-    seen = shares.max(0) > threshold
-    labels[seen] = number[np.asarray(tracks)[first]][seen]
-    return labels
+    proposals = np.zeros(len(tracks) + 1, np.uint8)  # the last one is for -1
+    order = {int(track): i for i, track in enumerate(kept, 1)}
+    proposals[:-1] = [order.get(int(track), 0) for track in tracks]
+    return proposals[owners]
 
 
 def check_exclusive(masks: np.ndarray, name: str, most: int = MAX_PROPOSALS) -> None:

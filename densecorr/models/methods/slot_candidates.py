@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +12,9 @@ from densecorr.ops.noise import item_noise
 from densecorr.ops.slots import (
     candidate_masks,
     chunks_of,
+    enlarge_areas,
     instance_areas,
+    owners_of,
     slot_similarity,
 )
 
@@ -23,10 +26,12 @@ class Candidates(NamedTuple):
 
     Attributes:
         masks: ``(n, H, W)`` bool; they may overlap.
+        owners: ``(H, W)`` int64 candidate that has each pixel to itself, -1 for none.
         slots: ``(n, c)`` instance slots, by which frames can be linked.
     """
 
     masks: Tensor
+    owners: Tensor
     slots: Tensor
 
 
@@ -39,8 +44,8 @@ def video_candidates(
     similarity: float = 0.5,
     threshold: float = 0.3,
     seed: int = 0,
-) -> list[Candidates]:
-    """Candidates of every frame, from instance slots like their semantic slot.
+) -> Iterator[Candidates]:
+    """Candidates of frame after frame, from instance slots like their semantic slot.
 
     Chunks of frames are seen together, so the first frame of a chunk looks at its last.
 
@@ -58,7 +63,6 @@ def video_candidates(
     """
     stride = method.backbone.stride
     grid = (frames.shape[-2] // stride, frames.shape[-1] // stride)
-    found = []
     for number, (chosen, own) in enumerate(chunks_of(len(frames), chunk)):
         shape = (chunk, *method.head.noise_shape)
         noise = item_noise([seed], _STREAM + number, shape, frames.device, normal=True)
@@ -68,5 +72,5 @@ def video_candidates(
         for t in range(own):
             kept = similar[t] >= similarity  # (s, p)
             masks = candidate_masks(areas[t][kept], grid, size, threshold)
-            found.append(Candidates(masks, slots.instance_slots[0, t][kept]))
-    return found
+            owners = owners_of(enlarge_areas(areas[t][kept], grid, size), masks)
+            yield Candidates(masks, owners, slots.instance_slots[0, t][kept])
