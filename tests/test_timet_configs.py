@@ -154,6 +154,33 @@ def test_missing_data_and_weights_are_told_before_anything_is_built(
     assert 'init.backbone=PATH' in text
 
 
+@pytest.mark.parametrize(
+    ('changes', 'error', 'text'),
+    [
+        (
+            {'init.backbone': 'none.pth'},
+            FileNotFoundError,
+            r"no weights 'none\.pth', which init .*fetched from https.*init\.backbone=",
+        ),
+        ({'init': 'none.pth'}, FileNotFoundError, r'which init .*options init=PATH'),
+        (
+            {
+                'train_dataloader.dataset.sampler.mode': 'dense',
+                'train_dataloader.dataset.sampler.num_frames': 9,
+            },
+            ValueError,
+            'is long enough: TimeTSampler takes 9 frames, the longest has 6',
+        ),
+        ({'train_dataloader.batch_size': 8}, ValueError, 'an epoch has 5 clips'),
+        ({'model.num_prototypes': 1}, ValueError, 'num_prototypes is 1'),
+    ],
+)
+def test_what_cannot_be_trained_is_told(world, tmp_path, changes, error, text):
+    options = {**options_of(world), **changes}
+    with pytest.raises(error, match=text):
+        train(CONFIG, tmp_path / 'run', cfg_options=options, device='cpu', threads=1)
+
+
 def short(folder, **changes):
     """A few steps of the training on generated clips from random weights."""
     options = {
@@ -191,5 +218,5 @@ def test_collapse_is_told_without_balance(tmp_path):
     ]
     changes = {'train_cfg.max_iters': 200, 'custom_hooks': watch}
     changes['optim_wrapper.optimizer.lr'] = 5e-3
-    with pytest.raises(CollapseError, match='cluster_share has been below 0.15'):
+    with pytest.raises(CollapseError, match=r'cluster_share has been below 0\.15'):
         short(tmp_path / 'free', **{'new:model.loss.iterations': 0}, **changes)
