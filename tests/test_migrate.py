@@ -38,7 +38,8 @@ MODEL_TYPES = {
 CHANGE = re.compile(r'(new:)?(protocol|model|limits)\.[\w.]+=\S+')
 TRAINED = re.compile(
     r'(new:)?(train_\w+|optim_wrapper|init|teacher|'
-    r'model\.(\w+_dropout|loss|head|losses|selection|radii|mask_ratios|weights))\.?[\w.]*=\S+'
+    r'model\.(\w+_dropout|loss|head|losses|selection|radii|mask_ratios|weights|'
+    r'queue_length|mask))\.?[\w.]*=\S+'
 )
 # config and frames of a clip, by heading; CRW's for the others
 TRAINED_FOR = {
@@ -47,6 +48,7 @@ TRAINED_FOR = {
     'DUL': ('dul_res18_ytvos', 5),
     'Spa-then-Temp': ('spa_then_temp_res50', 2),
     'SMTC': ('smtc_vits16', 4),
+    'TimeT': ('timet_vits16', 4),
 }
 # sub-commands of prepare_data.py that need a network, or data that no toy has
 NEED_MORE = {'davis', 'jhmdb-frames', 'mose', 'visor'}
@@ -200,6 +202,7 @@ def trainable(place):
         *configs('dul_res18_ytvos.py'),
         *configs('moco_v2_res*.py'),
         *configs('spa_then_temp_res*.py'),
+        *configs('timet_vits16.py'),
         *configs('smtc_vits16*.py'),
     ):
         toy = place / 'configs/train' / path.name
