@@ -12,6 +12,7 @@ from densecorr import cli
 from densecorr.apis.export import export_backbone
 from densecorr.convert import load_backbone
 from densecorr.registry import MODELS
+from densecorr.utils.checkpoints import hash_tensors
 from tests.test_models.test_catmae import INPUTS, VIT, batch, build
 
 SETTINGS = {k: VIT[k] for k in ('img_size', 'patch_size', 'embed_dim', 'depth')}
@@ -125,6 +126,9 @@ def test_card(trained, tmp_path):
     ):
         assert words in text, words
     assert '75.00' not in text  # a validation after the checkpoint
+    state = trained[2].backbone.state_dict()
+    results = {f'backbone.{key}': value for key, value in state.items()}  # of a tracker
+    assert done.fingerprint == hash_tensors(results)
     assert str(tmp_path) not in text
     again = export_backbone(config, checkpoint, tmp_path / 'vit.safetensors')
     assert again.card.read_text() == text

@@ -87,7 +87,7 @@ def export_backbone(
     content, written = _layout_of(state, names, layout, backbone)
     if file_format == 'safetensors':
         content = _flat(content, names, layout)
-    data = _packed(content, file_format, dict(format='pt', names=names))
+    data = _packed(content, file_format)
     write_atomic(path, data)
     _check_back(path, names, written, backbone)
     known = SOURCES[names]
@@ -185,14 +185,15 @@ def _reads_flat(flat: Mapping[str, Tensor], names: str, layout: Layout) -> bool:
     return '' in layout.containers and fits(flat, names)
 
 
-def _packed(content: dict[str, Any], file_format: str, meta: dict[str, str]) -> bytes:
+def _packed(content: dict[str, Any], file_format: str) -> bytes:
     if file_format == 'pth':
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
     from safetensors.torch import save
 
-    return save({key: x.contiguous() for key, x in content.items()}, metadata=meta)
+    tensors = {key: x.contiguous() for key, x in content.items()}
+    return save(tensors, metadata=dict(format='pt'))  # of several keys the order varies
 
 
 def _check_back(

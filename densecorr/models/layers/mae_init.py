@@ -40,8 +40,8 @@ def init_mae_(vit: Any) -> None:
         or table.shape[1] != embed.num_patches + 1
     ):
         raise ValueError(
-            "init='mae' is for ViTs whose positional table has a row for a class token, "
-            'such as vit_small_patch16_224; this one has another table.'
+            "init='mae' is for ViTs whose positional table has a row for a class token "
+            '(vit_small_patch16_224); this one has another table.'
         )
     init_linears_(vit)
     kernel = embed.proj.weight
