@@ -180,3 +180,24 @@ class LabelledImage:
     read_labels: Callable[[], LabelMap] = field(repr=False)
     hash_inputs: Callable[[], str] = field(repr=False)
     part: str = 'test'
+
+
+class FrameCandidates(NamedTuple):
+    """Regions of one frame that may be objects; they may overlap.
+
+    Attributes:
+        kind: where they come from, ``'slots'`` or ``'kmeans'``.
+        masks: ``(n, h, w)`` bool, at the grid of the features.
+        shares: ``(n, h, w)`` float32 in [0, 1], how much of a place each has.
+        owners: ``(h, w)`` int64 candidate that has each place to itself, -1 for none.
+        slots: ``(n, c)`` float32, by which frames can be linked.
+        tracks: ``(n,)`` int64 from 1, equal numbers in the frames of a video are one
+            object; None where it is not known.
+    """
+
+    kind: str
+    masks: np.ndarray
+    shares: np.ndarray
+    owners: np.ndarray
+    slots: np.ndarray
+    tracks: np.ndarray | None = None

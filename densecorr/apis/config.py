@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from densecorr.registry import DATASETS, PROTOCOLS
+from densecorr.registry import DATASETS, MODELS, PROTOCOLS
 from densecorr.utils.paths import config_root
 from densecorr.utils.plain_config import PlainConfig
 from densecorr.utils.suggest import suggest
@@ -195,8 +195,8 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
                 f'model of {_name(cfg)} lacks {missing}; a tracker is made of '
                 f'{list(_TRACKER_PARTS)}.'
             )
-        model = {part: model[part] for part in _TRACKER_PARTS}
-        model['type'] = wanted
+        kept = {part: model[part] for part in _TRACKER_PARTS}
+        model = {**kept, **_slots_of(model, wanted), 'type': wanted}
     for part, changes in cfg.get('tracker', {}).items():
         if part not in _TRACKER_PARTS:
             raise KeyError(
@@ -207,6 +207,14 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
     if 'limits' in cfg:
         model['limits'] = cfg.limits.to_dict()
     return {**model, 'protocol': protocol_part(cfg)}
+
+
+def _slots_of(model: Mapping[str, Any], wanted: str) -> dict[str, Any]:
+    """The head of a method with slots, where the wanted model takes one."""
+    if not hasattr(MODELS.get(model['type']), 'slots_of'):
+        return {}
+    parts = getattr(MODELS.get(wanted), 'extra_parts', ())
+    return {part: model.get(part) or {} for part in parts}
 
 
 def protocol_part(cfg: Config) -> dict[str, Any]:

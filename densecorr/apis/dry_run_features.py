@@ -42,11 +42,12 @@ def feature_estimate(
     first = images[0].read_image()
     size = extractor.input_size(*first.shape[:2])
     flops, (channels, h, w) = backbone_flops(extractor.backbone, size)
+    cached = channels if getattr(extractor, 'cached', True) else 0
     found: dict[str, Any] = dict(
         images=len(images),
         jobs=len(metric.jobs(images)),
         gflop_features=flops * len(images) / _GIGA,
-        cache_mb=len(images) * channels * h * w * _CACHED_BYTES / _MEGABYTE,
+        cache_mb=len(images) * cached * h * w * _CACHED_BYTES / _MEGABYTE,
         seconds=None,
         memory_mb=None,
     )

@@ -28,7 +28,7 @@ from densecorr.apis.yardsticks import FILE as YARDSTICKS_FILE
 from densecorr.apis.yardsticks import check_choice, measure_yardsticks
 from densecorr.apis.zoo import fetch_from_zoo
 from densecorr.compat import return_freed_memory
-from densecorr.convert import LoadReport, load_backbone
+from densecorr.convert import LoadReport, load_backbone, load_head
 from densecorr.engine.fingerprint import code_version
 from densecorr.engine.launch import (
     Processes,
@@ -334,13 +334,20 @@ def load_weights(
     processes: Processes,
     expected: str | None = None,
 ) -> LoadReport:
-    """Load the backbone strictly; on each machine the first process fetches files."""
+    """Load the backbone strictly, and the head of a model with slots.
+
+    On each machine the first process fetches files.
+    """
+    head = getattr(model, 'head', None)
     for first in (True, False):
         if (processes.local_rank == 0) == first:
             report = load_backbone(
                 model.backbone, checkpoint, source, allow_unsafe, expected
             )
             print_log(f'{checkpoint}\n{report}', logger='current')
+            if head is not None:
+                slots = load_head(head, checkpoint, source, allow_unsafe)
+                print_log(f'{slots}', logger='current')
         gather(None)
     if checkpoint == 'random':
         print_log('random weights, as asked for', 'current', logging.WARNING)

@@ -58,6 +58,8 @@ def build_validation(
     def validate(name: str, folder: Path) -> dict[str, float]:
         tracker, task_cfg = loops[name]
         tracker.backbone.load_state_dict(method.backbone.state_dict())
+        if getattr(tracker, 'head', None) is not None:
+            tracker.head.load_state_dict(method.get_submodule('head').state_dict())
         loop: Any = LOOPS.build(
             dict(
                 type=task_cfg.get('test_loop', _LOOP),

@@ -3,6 +3,7 @@
 from .addresses import open_checkpoint
 from .convert import ConvertResult, agreed, choose, convert, recognise, tensors_of
 from .export import export
+from .heads import load_head
 from .load import LoadReport, load_backbone, note_of, randomise
 from .sources import SOURCES, Export, Layout, Rules, Source
 
@@ -19,6 +20,7 @@ __all__ = [
     'convert',
     'export',
     'load_backbone',
+    'load_head',
     'note_of',
     'open_checkpoint',
     'randomise',

@@ -16,6 +16,7 @@ from densecorr.utils.tables import format_table
 _DIGITS = 6  # of a fraction in the page
 _OBJECT_MEASURES = ('J', 'F')
 _PLURAL = dict(object='objects', part='parts', joint='joints')
+_NOTED = ('dataset', 'protocol', 'weights', 'candidates')  # parts with a note
 _SHOWN = 200  # letters of a value of the fingerprint
 
 
@@ -26,7 +27,7 @@ def percent(value: float | None) -> str:
 
 def notes_of(content: Mapping[str, Any]) -> list[str]:
     """What a reader of the numbers must know: a part of a split, another stride."""
-    places = [content.get(key) or {} for key in ('dataset', 'protocol', 'weights')]
+    places = [content.get(key) or {} for key in _NOTED]
     return [place['note'] for place in places if place.get('note')]
 
 

@@ -2,6 +2,7 @@
 
 from densecorr.evaluation.metrics.base import VideoMetric
 from densecorr.evaluation.metrics.cluster_seg import ClusterMetric
+from densecorr.evaluation.metrics.discovery import DiscoveryMetric
 from densecorr.evaluation.metrics.foreground import ForegroundMetric
 from densecorr.evaluation.metrics.linear_probe import LinearProbeMetric
 from densecorr.evaluation.metrics.parts import PartsMetric
@@ -12,6 +13,7 @@ from densecorr.evaluation.metrics.ytvos import YouTubeVOSMetric
 
 __all__ = [
     'ClusterMetric',
+    'DiscoveryMetric',
     'ForegroundMetric',
     'LinearProbeMetric',
     'PCKMetric',

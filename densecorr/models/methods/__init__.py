@@ -6,6 +6,7 @@ from densecorr.models.methods.crw import CRW
 from densecorr.models.methods.dul import DUL
 from densecorr.models.methods.mixed import Mixed
 from densecorr.models.methods.moco_v2 import MoCoV2
+from densecorr.models.methods.object_candidates import ObjectCandidates
 from densecorr.models.methods.smtc import SMTC
 from densecorr.models.methods.spa_then_temp import SpaThenTemp
 from densecorr.models.methods.timet import TimeT
@@ -20,6 +21,7 @@ __all__ = [
     'CatMAE',
     'Mixed',
     'MoCoV2',
+    'ObjectCandidates',
     'SpaThenTemp',
     'TimeT',
 ]

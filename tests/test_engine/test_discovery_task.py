@@ -1,0 +1,126 @@
+"""Discovery of objects from a config to files, and on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from densecorr.apis.config import resolve
+from densecorr.apis.dry_run import estimate
+from densecorr.apis.evaluate import evaluate
+from densecorr.registry import MODELS
+
+CONFIG = 'configs/test/dino_vits16.py'
+TASK = 'discovery_spriteworld'
+CLIPS = {
+    'test_dataset.dataset.num_clips': 2,
+    'test_dataset.dataset.num_frames': 4,
+    'new:test_dataset.dataset.size': (48, 64),
+}
+SMALL = {
+    'model.backbone.arch': 'vit_tiny_patch16_224',
+    'new:model.backbone.depth': 1,
+    'protocol.video_discovery.size.fixed': (64, 64),
+    'protocol.video_discovery.kmeans.num_clusters': 4,
+    **CLIPS,
+}
+
+
+def _evaluate(out: Path, **more: Any) -> dict[str, Any]:
+    options = {**SMALL, **{f'new:test_evaluator.0.{k}': v for k, v in more.items()}}
+    return evaluate(CONFIG, TASK, 'random', out, cfg_options=options, threads=1)
+
+
+def test_kmeans_from_a_config_to_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'run'
+    found = _evaluate(out)
+    names = [name.partition('/') for name in found['metrics']]
+    assert {score for score, _, _ in names} == {'per_frame_oracle', 'davis'}
+    assert [score for score, _, _ in names[:2]] == ['per_frame_oracle', 'davis']
+    metrics = found['metrics']
+    assert 0 < metrics['davis/J&F-Mean'] <= metrics['per_frame_oracle/J&F-Mean'] <= 1
+    assert found['candidates']['kind'] == 'kmeans'
+    assert 'candidates: kmeans' in capsys.readouterr().out
+    rows = (out / 'discovery.csv').read_text('utf-8').splitlines()
+    assert [row.split(',')[:2] for row in rows[1:]] == [
+        ['per_frame_oracle', 'kmeans'],
+        ['davis', 'kmeans'],
+    ]
+    page = (out / 'report.html').read_text('utf-8')
+    assert page.count('data:image/gif') == 2
+    assert 'candidates: kmeans' in page
+    views = ('per_frame_oracle', 'davis', 'missed/per_frame_oracle', 'missed/davis')
+    for view in views:
+        assert len(list((out / 'predictions' / view).rglob('*.png'))) == 8
+    records = sorted((out / 'records').glob('*.json'))
+    kept, before = records[0].stat().st_mtime_ns, (out / 'metrics.json').read_bytes()
+    records[1].unlink()
+    assert _evaluate(out)['metrics'] == metrics
+    assert records[0].stat().st_mtime_ns == kept
+    assert (out / 'metrics.json').read_bytes() == before
+    assert json.loads(records[1].read_text('utf-8'))['results']['proposals'] == 4
+    with pytest.raises(ValueError, match=r'made by another run: .*linker'):
+        _evaluate(out, linker=0.7)
+
+
+def test_what_it_would_cost() -> None:
+    found = estimate(CONFIG, TASK, 'random', timed=False, cfg_options=SMALL)
+    assert (found['images'], found['jobs'], found['cache_mb']) == (8, 2, 0)
+
+
+SLOTS = 'configs/train/smtc_vittiny8_spriteworld.py'
+TINY = {
+    'model.backbone.depth': 1,
+    'model.backbone.embed_dim': 24,
+    'model.head.slots.num_slots': 4,
+    'protocol.video_discovery.size.fixed': (64, 64),
+    'protocol.video_discovery.slots.similarity': -1.0,
+    **CLIPS,
+}
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a head, as training writes it."""
+    cfg = resolve(SLOTS, None, None, {k: v for k, v in TINY.items() if 'model' in k})
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('smtc') / 'iter_1.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta={}), path)
+    return path
+
+
+def test_slots_from_a_checkpoint(trained: Path, tmp_path: Path) -> None:
+    def scored(name: str, **options: Any) -> dict[str, Any]:
+        given = {**TINY, **options}
+        out = tmp_path / name
+        return evaluate(SLOTS, TASK, str(trained), out, cfg_options=given, threads=1)
+
+    found = scored('first')
+    assert found['candidates'] == dict(kind='slots', note='candidates: slots')
+    rows = (tmp_path / 'first' / 'discovery.csv').read_text('utf-8').splitlines()
+    assert rows[1].split(',')[-2] == '8.000000'  # 4 x 2 slots
+    assert scored('second')['metrics'] == found['metrics']  # the noise has a seed
+    options = {'protocol.video_discovery.slots.seed': 1}
+    assert scored('other', **options)['metrics'] != found['metrics']
+
+
+def test_slots_that_cannot_be_had(trained: Path, tmp_path: Path) -> None:
+    def refused(match: str, path: Path = trained, **options: Any) -> None:
+        given = {**TINY, **options}
+        with pytest.raises(Exception, match=match):
+            evaluate(SLOTS, TASK, str(path), tmp_path / 'x', cfg_options=given)
+
+    short = {'test_dataset.dataset.num_frames': 2}
+    refused(r"video 'single_7000' has 2 frames, slots see 3 together\. Leave", **short)
+    content = torch.load(trained, weights_only=True)
+    bare = {k: v for k, v in content['state_dict'].items() if 'backbone' in k}
+    torch.save(dict(state_dict=bare, meta={}), tmp_path / 'bare.pth')
+    refused(r'has 0 of \d+ tensors of SlotHead; .*from k-means', tmp_path / 'bare.pth')
+    more = {'model.head.slots.num_slots': 5}
+    refused(r'a SlotHead of other shapes: slot_attention.slots_mu: file \(1, 4', **more)
