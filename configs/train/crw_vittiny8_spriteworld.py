@@ -49,10 +49,10 @@ validation = dict(
     tasks=['video_cluster_spriteworld'],
     interval=300,
     unit='iter',
-    best='video_cluster_spriteworld/clip-classes',
+    best='video_cluster_spriteworld/clip-10',
     options={
         'test_evaluator.0.units': ['clip'],
-        'test_evaluator.0.num_clusters': ['classes'],
+        'test_evaluator.0.num_clusters': [10],
         'test_evaluator.0.seeds': [1],
     },
 )

@@ -13,10 +13,10 @@ _base_ = [
 ]
 model = dict(
     type='TimeT',
-    head=dict(type='MLPHead', channels=(256, 256, 128)),
+    head=dict(type='MLPHead', channels=(128,)),  # the network has to do the work
     num_prototypes=50,
     loss=dict(type='TimeTLoss', carry=dict(num_frames=7, radius=6, topk=5)),
-    unfrozen=('blocks.2.', 'blocks.3.'),
+    unfrozen=None,
 )
 init = dict(
     backbone='work_dirs/crw_vittiny8_spriteworld/iter_300.pth', source='densecorr'
@@ -59,10 +59,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='ParamGroupsConstructor',
     optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.04),
-    paramwise_cfg=dict(
-        groups=dict(backbone=dict(patterns=['backbone.*'], lr_mult=0.3)),
-        no_decay_1d=True,
-    ),
+    paramwise_cfg=dict(no_decay_1d=True),
     clip_grad=None,
     accumulative_counts=1,
 )
@@ -83,12 +80,12 @@ custom_hooks = [
 ]
 validation = dict(
     tasks=['video_cluster_spriteworld'],
-    interval=80,
+    interval=160,
     unit='iter',
-    best='video_cluster_spriteworld/clip-classes',
+    best='video_cluster_spriteworld/clip-10',
     options={
         'test_evaluator.0.units': ['clip'],
-        'test_evaluator.0.num_clusters': ['classes'],
+        'test_evaluator.0.num_clusters': [10],
         'test_evaluator.0.seeds': [1],
     },
 )
