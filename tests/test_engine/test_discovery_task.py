@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,9 @@ from densecorr.apis.config import resolve
 from densecorr.apis.dry_run import estimate
 from densecorr.apis.evaluate import evaluate
 from densecorr.registry import MODELS
+from densecorr.utils.images import write_label_map
+
+from ..trees import write_image
 
 CONFIG = 'configs/test/dino_vits16.py'
 TASK = 'discovery_spriteworld'
@@ -124,3 +128,29 @@ def test_slots_that_cannot_be_had(trained: Path, tmp_path: Path) -> None:
     refused(r'has 0 of \d+ tensors of SlotHead; .*from k-means', tmp_path / 'bare.pth')
     more = {'model.head.slots.num_slots': 5}
     refused(r'a SlotHead of other shapes: slot_attention.slots_mu: file \(1, 4', **more)
+
+
+def test_a_single_object_whose_labels_are_few(tmp_path: Path) -> None:
+    root = tmp_path / 'FBMS'
+    rng = np.random.default_rng(0)
+    for t in range(4):
+        frame = rng.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+        write_image(root / f'FBMS/cats01/cats01_{t:04d}.jpg', frame)
+    labels = np.zeros((24, 32), np.uint8)
+    labels[:, :16] = 255
+    for t in (1, 3):
+        path = root / f'FBMS_annotation/cats01/cats01_{t:04d}.png'
+        write_label_map(path, labels)
+    small = {
+        **{k: v for k, v in SMALL.items() if k.startswith(('model', 'new:model'))},
+        'protocol.single_object.size.fixed': (64, 64),
+        'protocol.single_object.kmeans.num_clusters': 3,
+        'test_dataset.root': str(root),
+    }
+    out, task = tmp_path / 'out', 'discovery_fbms'
+    found = evaluate(CONFIG, task, 'random', out, cfg_options=small, threads=1)
+    assert set(found['metrics']) == {'oracle_best/J-Mean', 'oracle_merge/J-Mean'}
+    assert found['num_images'] == 2
+    row = (out / 'single_object.csv').read_text('utf-8').splitlines()[1].split(',')
+    assert (row[0], row[1], row[-1]) == ('cats01', 'kmeans', '2')
+    assert (out / 'predictions/oracle_merge/cats01/cats01_0003.png').is_file()

@@ -28,7 +28,7 @@ def image(t: int, labels: np.ndarray) -> LabelledImage:
 
 
 def frame(*masks: np.ndarray, tracks: list[int] | None = None) -> FrameCandidates:
-    stack = np.array(masks).reshape(-1, 4, 4)
+    stack = np.array(masks, bool).reshape(-1, 4, 4)
     owners = np.full((4, 4), -1)
     for number, mask in enumerate(stack):
         owners[mask] = number

@@ -8,6 +8,7 @@ from densecorr.evaluation.metrics.linear_probe import LinearProbeMetric
 from densecorr.evaluation.metrics.parts import PartsMetric
 from densecorr.evaluation.metrics.pck import PCKMetric
 from densecorr.evaluation.metrics.retrieval import RetrievalMetric
+from densecorr.evaluation.metrics.single_object import SingleObjectMetric
 from densecorr.evaluation.metrics.vos import VOSMetric
 from densecorr.evaluation.metrics.ytvos import YouTubeVOSMetric
 
@@ -19,6 +20,7 @@ __all__ = [
     'PCKMetric',
     'PartsMetric',
     'RetrievalMetric',
+    'SingleObjectMetric',
     'VOSMetric',
     'VideoMetric',
     'YouTubeVOSMetric',

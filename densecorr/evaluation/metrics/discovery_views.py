@@ -116,9 +116,7 @@ def keep_views(
         found: :class:`densecorr.evaluation.metrics.discovery.Found`.
         number: of frames, evenly spaced.
     """
-    shown = min(len(images), number)
-    places = {round(x) for x in np.linspace(0, len(images) - 1, shown).tolist()}
-    for t in sorted(places):
+    for t in shown_frames(len(images), number):
         image = images[t]
         labels = image.read_labels().indices
         for score, matched in found.matched.items():
@@ -132,6 +130,12 @@ def keep_views(
             lost = np.flatnonzero(matched.region[:, t] < _FOUND) + 1
             missed = np.where(np.isin(labels, lost), class_label(labels), 0)
             write_shown(out_dir, f'{MISSED}/{score}', image.name, missed)
+
+
+def shown_frames(total: int, number: int) -> list[int]:
+    """Places of at most ``number`` of so many frames, evenly spaced."""
+    places = np.linspace(0, total - 1, min(total, number)).round().astype(int)
+    return sorted(set(places.tolist()))
 
 
 def _proposals(

@@ -51,3 +51,6 @@ protocol = dict(
         metric=dict(linker=0.5, max_candidates=300, max_proposals=20),
     ),
 )
+protocol['single_object'] = dict(
+    protocol['discovery'], metric=dict(linker=0.5, max_candidates=300)
+)
