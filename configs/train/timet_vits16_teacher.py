@@ -28,8 +28,6 @@ custom_hooks = [
         student=_parts,
         teacher=[f'teacher.{part}' for part in _parts],
     ),
-    dict(
-        type='UnitRowsHook', names=['teacher.prototypes.weight'], priority='NORMAL'
-    ),
+    dict(type='UnitRowsHook', names=['teacher.prototypes.weight'], priority='NORMAL'),
     dict(type='CollapseMonitorHook', watch=dict(cluster_share=0.02, feature_std=0.02)),
 ]

@@ -1,5 +1,5 @@
 """TimeT ViT-S/16 on a folder of videos of your own, files or folders of frames:
-  --cfg-options train_dataloader.dataset.root=my/videos
+--cfg-options train_dataloader.dataset.root=my/videos
 """
 
 _base_ = 'timet_vits16.py'
