@@ -10,6 +10,7 @@
 # installed. Clips that are there are kept, training and results made anew.
 #
 # ITERATIONS  of the training (default: 60; the config itself has 120)
+# FRAMES      of a clip (default: 12)
 set -euo pipefail
 HERE=$PWD
 if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
@@ -32,7 +33,7 @@ CONFIG=configs/train/crw_res18_spriteworld.py ITERATIONS=${ITERATIONS:-60}
 STARTED=$SECONDS
 
 python tools/prepare_data.py spriteworld "$CLIPS" --layouts davis video \
-  --frames 12
+  --frames "${FRAMES:-12}"
 PYTHON=python DENSECORR_DATA=$CLIPS bash tools/dist_train.sh "$CONFIG" 1 \
   --work-dir "$RUN" --overwrite --cfg-options train_cfg.max_iters=$ITERATIONS \
   default_hooks.schedules.values.0.schedule.type=constant \
