@@ -13,6 +13,7 @@ import torch
 from densecorr.apis.config import resolve
 from densecorr.apis.dry_run import estimate
 from densecorr.apis.evaluate import evaluate
+from densecorr.engine.hooks.slot_discovery import SlotDiscoveryHook
 from densecorr.registry import MODELS
 from densecorr.utils.images import write_label_map
 
@@ -112,6 +113,32 @@ def test_slots_from_a_checkpoint(trained: Path, tmp_path: Path) -> None:
     assert scored('second')['metrics'] == found['metrics']  # the noise has a seed
     options = {'protocol.video_discovery.slots.seed': 1}
     assert scored('other', **options)['metrics'] != found['metrics']
+
+
+def test_the_look_of_the_training_says_the_same(trained: Path, tmp_path: Path) -> None:
+    side = (64, 64)
+    cfg = resolve(SLOTS, None, None, {k: v for k, v in TINY.items() if 'model' in k})
+    method = MODELS.build(cfg.model).eval()
+    method.load_state_dict(torch.load(trained, weights_only=True)['state_dict'])
+    world = dict(preset='single', num_clips=2, num_frames=4, seed=7000)
+    look = SlotDiscoveryHook(
+        dict(type='SpriteWorld', size=side, **world), side, chunk=3
+    )
+    with torch.inference_mode():
+        theirs = look.measure(method)
+    options = {
+        **TINY,
+        **{f'test_dataset.dataset.{key}': value for key, value in world.items()},
+        'new:test_dataset.dataset.size': side,
+        'protocol.video_discovery.slots.refinements': 3,
+        'protocol.video_discovery.slots.similarity': 0.5,
+    }
+    out = tmp_path / 'run'
+    found = evaluate(SLOTS, TASK, str(trained), out, cfg_options=options, threads=1)
+    for score in ('per_frame_oracle', 'davis'):
+        for name in ('J&F', 'J', 'F'):
+            ours = found['metrics'][f'{score}/{name}-Mean']
+            assert ours == pytest.approx(theirs[f'{score}/{name}'], abs=1e-9)
 
 
 def test_slots_that_cannot_be_had(trained: Path, tmp_path: Path) -> None:

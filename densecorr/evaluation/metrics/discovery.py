@@ -63,9 +63,9 @@ class DiscoveryMetric:
 
     ``per_frame_oracle``: in every frame the annotation chooses a candidate for each
     object anew, an upper bound. ``davis``: at most 20 proposals that share no pixel,
-    one assignment for the whole video. Proposals are the tracks with the largest area;
-    a pixel belongs to the candidate with the largest share among those whose masks
-    have it. The objects are those of the first labelled frame; void does not count.
+    one assignment for the whole video. A pixel belongs to the candidate with the
+    largest share among those whose masks have it; proposals are the tracks with most
+    pixels. The objects are those of the first labelled frame; void does not count.
 
     Args:
         linker: candidates of consecutive frames are one track from this cosine of
@@ -166,7 +166,10 @@ class DiscoveryMetric:
         }
 
     def _match(self, video: Tracked, images: Sequence[LabelledImage]) -> Found:
-        areas = [frame.masks.sum((1, 2)) for frame in video.frames]
+        areas = [
+            np.bincount(frame.owners[frame.owners >= 0], minlength=len(frame.masks))
+            for frame in video.frames
+        ]
         kept = largest_tracks(video.tracks, areas, self.max_proposals)
         first = images[0].read_labels().indices
         number = int(np.where(first == VOID, 0, first).max())
