@@ -103,6 +103,7 @@ def place(tmp_path_factory):
     clips = [HandClip(name, num_frames=3) for name in VIDEOS]
     for name in ('davis', 'jhmdb', 'vip'):
         write_layout(name, clips, root / 'data' / name)
+    write_layout('davis_unsupervised', clips, root / 'data/davis')
     train = HandClip('dog', num_frames=11)
     write_layout('ytvos', [*clips, train], root / 'data/ytv', train=1)
     write_layout('voc', [*clips, train], root / 'data/voc', train=1)
