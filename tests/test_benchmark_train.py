@@ -78,7 +78,7 @@ def test_teachers_are_updated(tmp_path, monkeypatch):
     path = write_config(tmp_path, custom_hooks=[hook])
     built = []
     monkeypatch.setattr(
-        EMATeacherHook, 'before_train', lambda self, runner: built.append(self.student)
+        EMATeacherHook, 'before_train', lambda self, runner: built.extend(self.students)
     )
     monkeypatch.setattr(
         EMATeacherHook, 'after_train_iter', lambda *args, **kwargs: None

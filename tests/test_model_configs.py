@@ -35,6 +35,7 @@ GEOMETRY = {  # stride and channels as published
     'vfs_res18': (8, 256),
     'vfs_res50': (8, 1024),
     'videomae_vitb16': (16, 768),
+    'vittiny8_spriteworld': (8, 96),
 }
 
 

@@ -175,8 +175,8 @@ def test_parts_have_names_and_a_table(tmp_path):
     assert [p['index'] for p in data['pictures']] == [5, 4, 3, 2, 1]
     assert 'wrong part: the label of another part' in page
     assert re.search(r'missed [\d.]+ %</span>, <span class="small">false', page)
-    assert '<td>left-arm</td><td>8' in page  # its IoU in percent
-    assert '<td>coat</td><td>-</td><td>-</td><td>0</td><td>0</td>' in page
+    assert '>left-arm</td><td>8' in page  # its IoU in percent
+    assert '>coat</td><td>-</td><td>-</td><td>0</td><td>0</td>' in page
     assert 'mIoU, percent' in page
 
 

@@ -91,7 +91,7 @@ def test_the_teacher_is_never_optimised(tmp_path):
 def test_missing_weights_are_told_before_training(tmp_path):
     for field in ('init', 'teacher'):
         with pytest.raises(
-            FileNotFoundError, match=r'lost\.pth does not exist\. Give a'
+            FileNotFoundError, match=rf"no weights 'lost\.pth', which {field} of"
         ):
             train(
                 SPRITEWORLD,

@@ -60,7 +60,8 @@ def test_apply_task_lays_the_task_over_the_test_fields(cfg):
 
 def test_unknown_task_lists_the_known(cfg):
     with pytest.raises(
-        KeyError, match=r"no task 'davos'\. Did you mean 'davis'\? .*davis, .*vip"
+        KeyError,
+        match=r"no task 'davos'\. Did you mean 'davis'\? .*davis, .*foreground",
     ):
         apply_task(cfg, 'davos')
 

@@ -16,3 +16,4 @@ model = dict(
     ),
     inputs=dict(color='rgb', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
 )
+checkpoint_source = 'timm'

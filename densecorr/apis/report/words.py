@@ -13,6 +13,7 @@ from densecorr.propagation.joints import JointCodec
 from densecorr.propagation.labels import LabelCodec
 from densecorr.propagation.protocol import Protocol
 
+_TRACKED = {'context', 'select', 'window'}  # parts of protocols that track videos
 _RESIZERS = {
     'opencv': 'OpenCV, bilinear',
     'pillow': 'Pillow, bilinear with antialiasing',
@@ -63,7 +64,7 @@ def protocol_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [('Name', _name(summary))] if summary else []
     if not isinstance(part, Mapping):
         return lines
-    if 'metric' in part:
+    if 'metric' in part and not _TRACKED & set(part):
         return [*lines, *_metric_words(part)]
     try:
         protocol = Protocol.from_config(part)
