@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from densecorr.apis.config import protocol_part, resolve, tracker_config
+from densecorr.apis.costs import backbone_flops
 from densecorr.apis.dry_run import feature_flops, frames_of, window_scores
 from densecorr.apis.evaluate import describe_protocol
 from densecorr.apis.report.words import protocol_words
@@ -52,6 +53,13 @@ def explain(
     words = protocol_words(
         dict(task=cfg.task, protocol=facts, dataset=data, fingerprint=part)
     )
+    if not hasattr(tracker, 'protocol'):  # it tracks no video
+        chapters = [
+            ('protocol', _names(cfg, facts)),
+            ('sizes', _image_sizes(tracker, size)),
+            ('settings', [(name, text) for name, text in words if name != 'Name']),
+        ]
+        return '\n\n'.join(_chapter(*chapter) for chapter in chapters)
     flops, (channels, h, w) = feature_flops(tracker, data_size(cfg, size))
     chapters = [
         ('protocol', _names(cfg, facts)),
@@ -70,7 +78,8 @@ def data_size(cfg: Config, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _chapter(title: str, lines: Lines) -> str:
-    rows = [f'  {name:<{_COLUMN}}{text}' for name, text in lines]
+    width = max(_COLUMN, *(len(name) + 2 for name, _ in lines))
+    rows = [f'  {name:<{width}}{text}' for name, text in lines]
     return '\n'.join([title.upper(), *rows])
 
 
@@ -108,6 +117,17 @@ def _sizes(
     if tracker.label_grid(plan.input_size) is not None:
         text += f'; features of stride {tracker.backbone.stride} are resized to it'
     return [*lines, ('grid', text)]
+
+
+def _image_sizes(model: Any, frame: tuple[int, int]) -> Lines:
+    """Of a model that sees single images."""
+    seen = model.input_size(*frame)
+    flops, (channels, h, w) = backbone_flops(model.backbone, seen)
+    return [
+        ('input', _size(seen)),
+        ('grid', f'{_size((h, w))} = {h * w} cells of {channels} channels'),
+        ('features', f'{flops / _GIGA:.1f} GFLOP an image'),
+    ]
 
 
 def _formula(protocol: Any) -> Lines:

@@ -144,3 +144,12 @@ def test_resized_data_and_protocol_are_in_every_output(tmp_path):
     words = dict(protocol_words(content))
     assert words['Name'].startswith('cropmae, revision 1, unverified.')
     assert 'resized to 40 x 72' in words['Frames']
+
+
+def test_images_have_sizes_and_settings():
+    text = explain(DINO, 'voc_linear', 'timet')
+    assert value(text, 'input') == '448 x 448'
+    assert value(text, 'grid') == '28 x 28 = 784 cells of 384 channels'
+    assert 'SETTINGS' in text and 'epochs: 50, batch_size: 60' in text
+    assert 'void_is_foreground  true' in explain(DINO, 'foreground')
+    assert value(explain(DINO, 'discovery_fbms'), 'input') == '480 x 800'
