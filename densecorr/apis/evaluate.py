@@ -146,9 +146,6 @@ def evaluate(
             )
         if votes:
             write_votes(loop, processes.rank, processes.world_size)
-        if not content['metrics'] and yardsticks != 'none':
-            print_log('nothing could be scored: no yardsticks either', 'current')
-            yardsticks = 'none'
         measured = measure_yardsticks(
             cfg, yardsticks, loop, checkpoint, processes, fingerprint
         )

@@ -63,7 +63,7 @@ def measure_yardsticks(
 
     Each has a results folder of its own, ``<out>/yardsticks/<name>``, and is resumed
     there like any evaluation. Random initialisation is not computed again where the
-    checkpoint is ``random`` itself.
+    checkpoint is ``random`` itself. A run that could not be scored has none.
 
     Args:
         cfg: resolved config of the run.
@@ -79,6 +79,9 @@ def measure_yardsticks(
     Raises:
         ValueError: results of another run lie in a folder.
     """
+    if not loop.content['metrics'] and chosen != 'none':
+        print_log('nothing could be scored: no yardsticks either', 'current')
+        chosen = 'none'
     found: dict[str, Any] = {}
     models = yardstick_models(cfg, loop.runner.model.backbone)
     for name in CHOICES[chosen]:
