@@ -10,16 +10,12 @@ import torch
 
 from densecorr.ops.kmeans import KMeansRule, kmeans, nearest_centers
 from densecorr.ops.noise import item_noise
-from densecorr.ops.slots import (
-    candidate_masks,
-    chunks_of,
-    instance_areas,
-    owners_of,
-    slot_similarity,
-)
+from densecorr.ops.slots import candidate_masks, chunks_of, owners_of
 from densecorr.propagation.frame_features import FrameFeatures
 from densecorr.registry import MODELS
 from densecorr.structures import FrameCandidates, VideoSample
+
+from .slot_candidates import slots_that_count
 
 SLOTS, KMEANS = 'slots', 'kmeans'
 _BATCH = 8  # frames whose features are computed together, without slots
@@ -99,20 +95,17 @@ class ObjectCandidates(FrameFeatures):
             shape = (chunk, *self.head.noise_shape)
             noise = item_noise([seed], number, shape, maps.device, normal=True)
             slots = self.head(maps[None], noise)
-            areas = instance_areas(slots.semantic_dots, slots.instance_dots)[0]
-            similar = slot_similarity(slots.semantic_slots, slots.instance_slots)[0]
             grid = (maps.shape[-2], maps.shape[-1])
-            for t in range(own):
-                kept = similar[t] >= self.options['similarity']  # (s, p)
-                shares = areas[t][kept]
+            least = self.options['similarity']
+            for shares, instances in slots_that_count(slots, own, least):
                 masks = candidate_masks(shares, grid, grid, self.options['threshold'])
-                shares = shares.view(-1, *grid)
+                areas = shares.view(-1, *grid)
                 yield FrameCandidates(
                     SLOTS,
                     masks.cpu().numpy(),
-                    shares.float().cpu().numpy(),
-                    owners_of(shares, masks).cpu().numpy(),
-                    slots.instance_slots[0, t][kept].float().cpu().numpy(),
+                    areas.float().cpu().numpy(),
+                    owners_of(areas, masks).cpu().numpy(),
+                    instances.float().cpu().numpy(),
                 )
 
     def _from_clusters(self, video: VideoSample) -> Iterator[FrameCandidates]:

@@ -67,10 +67,24 @@ def video_candidates(
         shape = (chunk, *method.head.noise_shape)
         noise = item_noise([seed], _STREAM + number, shape, frames.device, normal=True)
         slots = method.slots_of(frames[chosen][None], noise)
-        areas = instance_areas(slots.semantic_dots, slots.instance_dots)[0]
-        similar = slot_similarity(slots.semantic_slots, slots.instance_slots)[0]
-        for t in range(own):
-            kept = similar[t] >= similarity  # (s, p)
-            masks = candidate_masks(areas[t][kept], grid, size, threshold)
-            owners = owners_of(enlarge_areas(areas[t][kept], grid, size), masks)
-            yield Candidates(masks, owners, slots.instance_slots[0, t][kept])
+        for areas, instances in slots_that_count(slots, own, similarity):
+            masks = candidate_masks(areas, grid, size, threshold)
+            owners = owners_of(enlarge_areas(areas, grid, size), masks)
+            yield Candidates(masks, owners, instances)
+
+
+def slots_that_count(
+    slots: Any, frames: int, similarity: float
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shares ``(n, h * w)`` and vectors ``(n, c)`` of instance slots, frame by frame.
+
+    Args:
+        slots: what a :class:`densecorr.models.heads.slots.SlotHead` found in one chunk.
+        frames: so many of its first frames.
+        similarity: least cosine of an instance slot and its semantic slot.
+    """
+    areas = instance_areas(slots.semantic_dots, slots.instance_dots)[0]
+    similar = slot_similarity(slots.semantic_slots, slots.instance_slots)[0]
+    for t in range(frames):
+        kept = similar[t] >= similarity  # (s, p)
+        yield areas[t][kept], slots.instance_slots[0, t][kept]
