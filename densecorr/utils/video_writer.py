@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import GifImagePlugin, Image
 
 from densecorr.utils.files import full_disk_named, make_folder
@@ -21,6 +22,9 @@ _MAX_DENOMINATOR = 1001  # of frame rates, as in 30000 / 1001
 _BT709, _LIMITED = 1, 1
 _QUALITY = '20'  # constant rate factor of x264: no visible loss, small files
 _PRESET = 'veryfast'
+# with the macroblock tree, x264 165 by AVX-512 codes equal frames in one of two ways:
+# another one for a clip in thousands, depending on what the process did before
+_REPEATABLE = 'no-mbtree=1'
 _CENTI = 100  # a GIF counts time in hundredths of a second
 _SHORTEST = 2  # hundredths; viewers slow down what is shorter
 _LEVELS = (0, 64, 128, 192, 255)  # of the even part of a GIF's palette
@@ -154,7 +158,7 @@ class VideoWriter:
 
 
 class _Mp4Sink:
-    """H.264 by PyAV; one thread, so that bytes do not depend on the machine."""
+    """H.264 by PyAV, one thread: equal frames give equal bytes on a machine."""
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
         self._even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
@@ -167,16 +171,25 @@ class _Mp4Sink:
         coder = self._stream.codec_context
         coder.time_base, coder.thread_count = Fraction(1, _TICKS), 1
         # without B-frames the order of decoding is that of time, and lengths are exact
-        coder.options = {'crf': _QUALITY, 'preset': _PRESET, 'bf': '0'}
+        coder.options = {
+            'crf': _QUALITY,
+            'preset': _PRESET,
+            'bf': '0',
+            'x264-params': _REPEATABLE,
+        }
         coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
         coder.color_range = _LIMITED
+        # kept, in this thread: a frame's own reformat() starts threads for each frame
+        self._reformatter = VideoReformatter()
         self._lengths: dict[int, int] = {}  # of frames that the coder still holds
 
     def write(self, frame: np.ndarray, start: float, end: float) -> None:
         below, right = (a - b for a, b in zip(self._even, frame.shape, strict=False))
         padded = np.pad(frame, ((0, below), (0, right), (0, 0)), 'edge')
         picture: Any = av.VideoFrame.from_ndarray(padded, format='rgb24')
-        picture = picture.reformat(format='yuv420p', dst_colorspace='ITU709')
+        picture = self._reformatter.reformat(
+            picture, format='yuv420p', dst_colorspace='ITU709', threads=1
+        )
         picture.time_base = Fraction(1, _TICKS)
         picture.pts = round(start * _TICKS)
         self._lengths[picture.pts] = max(1, round(end * _TICKS) - picture.pts)
