@@ -176,7 +176,7 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
 
     A model that is not a tracker, such as a method in training, is replaced by a
     tracker of its backbone and its inputs. ``cfg.tracker`` has what these change for
-    evaluation, for example ``dict(backbone=dict(out_indices=(2,)))``.
+    evaluation without slots, for example ``dict(backbone=dict(out_indices=(2,)))``.
 
     Raises:
         KeyError: the config lacks the model, its parts, or the protocol.
@@ -188,6 +188,7 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
                 '_base_.'
             )
     model, wanted = cfg.model.to_dict(), cfg.get('test_model', 'VideoTracker')
+    slots: dict[str, Any] = {}
     if model.get('type') != wanted:
         missing = [part for part in _TRACKER_PARTS if part not in model]
         if missing:
@@ -196,14 +197,16 @@ def tracker_config(cfg: Config) -> dict[str, Any]:
                 f'{list(_TRACKER_PARTS)}.'
             )
         kept = {part: model[part] for part in _TRACKER_PARTS}
-        model = {**kept, **_slots_of(model, wanted), 'type': wanted}
+        slots = _slots_of(model, wanted)
+        model = {**kept, **slots, 'type': wanted}
     for part, changes in cfg.get('tracker', {}).items():
         if part not in _TRACKER_PARTS:
             raise KeyError(
                 f'tracker of {_name(cfg)} has {part!r}; it changes what evaluation '
                 f'takes of the model: {list(_TRACKER_PARTS)}.'
             )
-        model[part] = {**model[part], **changes}
+        if not slots:  # they need the features that they learned from
+            model[part] = {**model[part], **changes}
     if 'limits' in cfg:
         model['limits'] = cfg.limits.to_dict()
     return {**model, 'protocol': protocol_part(cfg)}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from densecorr.apis.config import resolve
+from densecorr.apis.config import resolve, tracker_config
 from densecorr.apis.dry_run import estimate
 from densecorr.apis.evaluate import evaluate
 from densecorr.engine.hooks.slot_discovery import SlotDiscoveryHook
@@ -139,6 +139,12 @@ def test_the_look_of_the_training_says_the_same(trained: Path, tmp_path: Path) -
         for name in ('J&F', 'J', 'F'):
             ours = found['metrics'][f'{score}/{name}-Mean']
             assert ours == pytest.approx(theirs[f'{score}/{name}'], abs=1e-9)
+
+
+@pytest.mark.parametrize(('task', 'facet'), [('discovery', 'key'), ('davis', 'token')])
+def test_slots_get_the_features_that_they_learned_from(task: str, facet: str) -> None:
+    cfg = resolve('configs/train/smtc_vits16.py', task)
+    assert tracker_config(cfg)['backbone']['facet'] == facet
 
 
 def test_slots_that_cannot_be_had(trained: Path, tmp_path: Path) -> None:

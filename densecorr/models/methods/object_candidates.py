@@ -27,7 +27,7 @@ class ObjectCandidates(FrameFeatures):
     """Candidates of every frame: from slots, or from k-means where there are none.
 
     Args:
-        backbone: config of a backbone; of a ViT with slots the keys are taken.
+        backbone: config of a backbone; with slots, as in the training of the head.
         inputs: ``color``, ``mean`` and ``std``.
         protocol: ``size`` and ``resizer`` as of :class:`FrameFeatures`, and
 
@@ -57,7 +57,6 @@ class ObjectCandidates(FrameFeatures):
         self.kind = KMEANS if head is None else SLOTS
         options = dict(protocol.get(self.kind, {}))
         if head is not None:
-            backbone = {**backbone, 'facet': 'key'}
             given = {k: options.get(k) for k in _STATISTICS if options.get(k)}
             inputs = {**inputs, **given}
         super().__init__(backbone, inputs, protocol, limits)
