@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from densecorr.apis.config import resolve, tracker_config
 from densecorr.apis.dry_run import estimate
 from densecorr.apis.evaluate import evaluate
+from densecorr.datasets import SpriteWorld
 from densecorr.engine.hooks.slot_discovery import SlotDiscoveryHook
 from densecorr.registry import MODELS
 from densecorr.utils.images import write_label_map
@@ -111,8 +113,9 @@ def test_slots_from_a_checkpoint(trained: Path, tmp_path: Path) -> None:
     rows = (tmp_path / 'first' / 'discovery.csv').read_text('utf-8').splitlines()
     assert rows[1].split(',')[-2] == '8.000000'  # 4 x 2 slots
     assert scored('second')['metrics'] == found['metrics']  # the noise has a seed
-    options = {'protocol.video_discovery.slots.seed': 1}
-    assert scored('other', **options)['metrics'] != found['metrics']
+    for key, value in dict(seed=1, noise='video').items():
+        options = {f'protocol.video_discovery.slots.{key}': value}
+        assert scored(key, **options)['metrics'] != found['metrics']
 
 
 def test_the_look_of_the_training_says_the_same(trained: Path, tmp_path: Path) -> None:
@@ -141,6 +144,17 @@ def test_the_look_of_the_training_says_the_same(trained: Path, tmp_path: Path) -
             assert ours == pytest.approx(theirs[f'{score}/{name}'], abs=1e-9)
 
 
+@pytest.mark.parametrize('noise', ['video', 'frame'])
+def test_one_noise_sees_equal_frames_alike(noise: str) -> None:
+    options = {**TINY, 'protocol.video_discovery.slots.noise': noise}
+    model = MODELS.build(tracker_config(resolve(SLOTS, TASK, None, options))).eval()
+    video = SpriteWorld('single', num_clips=1, num_frames=6, seed=7000)[0]
+    still = replace(video, read_frame=lambda _: video.read_frame(0))
+    first, *others = [frame.masks for frame in model.propose(still)]
+    alike = [np.array_equal(first, other) for other in others]
+    assert alike == [noise == 'video'] * 5
+
+
 @pytest.mark.parametrize(('task', 'facet'), [('discovery', 'key'), ('davis', 'token')])
 def test_slots_get_the_features_that_they_learned_from(task: str, facet: str) -> None:
     cfg = resolve('configs/train/smtc_vits16.py', task)
@@ -159,6 +173,8 @@ def test_slots_that_cannot_be_had(trained: Path, tmp_path: Path) -> None:
     bare = {k: v for k, v in content['state_dict'].items() if 'backbone' in k}
     torch.save(dict(state_dict=bare, meta={}), tmp_path / 'bare.pth')
     refused(r'has 0 of \d+ tensors of SlotHead; .*from k-means', tmp_path / 'bare.pth')
+    noise = {'protocol.video_discovery.slots.noise': 'clip'}
+    refused(r"slots\.noise is 'clip'; choose from \('frame', 'video'\)", **noise)
     more = {'model.head.slots.num_slots': 5}
     refused(r'a SlotHead of other shapes: slot_attention.slots_mu: file \(1, 4', **more)
 

@@ -20,6 +20,7 @@ from .slot_candidates import slots_that_count
 SLOTS, KMEANS = 'slots', 'kmeans'
 _BATCH = 8  # frames whose features are computed together, without slots
 _STATISTICS = ('mean', 'std')
+_NOISES = ('frame', 'video')
 
 
 @MODELS.register_module()
@@ -33,12 +34,16 @@ class ObjectCandidates(FrameFeatures):
 
             - ``slots``: ``chunk`` frames seen together, ``refinements``, least
               ``similarity`` of an instance slot and its semantic slot, ``threshold``
-              of masks, ``seed`` of the noise, and ``mean`` and ``std`` of the frames
-              (None: those of ``inputs``);
+              of masks, ``seed`` of the ``noise``, which is ``'frame'`` (new for every
+              frame, as official) or ``'video'`` (the same for all frames), and
+              ``mean`` and ``std`` of the frames (None: those of ``inputs``);
             - ``kmeans``: ``num_clusters`` of a clip, ``seed``, and ``rule``, fields of
               :class:`densecorr.ops.kmeans.KMeansRule`.
         head: config of a :class:`SlotHead`; None: k-means.
         limits: not used; trackers have them.
+
+    Raises:
+        ValueError: ``noise`` is neither.
 
     Reference: official shvdiwnkozbw/SMTC ``eval_multi.py``, whose noise has no seed.
     """
@@ -67,6 +72,10 @@ class ObjectCandidates(FrameFeatures):
             slots = {**head.get('slots', {}), 'iterations': options['refinements']}
             config = {'type': 'SlotHead', 'channels': channels, **head, 'slots': slots}
             self.head = MODELS.build(config)
+            if options['noise'] not in _NOISES:
+                raise ValueError(
+                    f'slots.noise is {options["noise"]!r}; choose from {_NOISES}.'
+                )
 
     @torch.inference_mode()
     def propose(self, video: VideoSample) -> list[FrameCandidates]:
@@ -81,7 +90,7 @@ class ObjectCandidates(FrameFeatures):
 
     def _from_slots(self, video: VideoSample) -> Iterator[FrameCandidates]:
         """By chunks, so the first frame of a chunk looks at its last."""
-        chunk, seed = self.options['chunk'], self.options['seed']
+        chunk = self.options['chunk']
         if video.num_frames < chunk:
             raise ValueError(
                 f'video {video.name!r} has {video.num_frames} frames, slots see '
@@ -91,9 +100,7 @@ class ObjectCandidates(FrameFeatures):
         for number, (chosen, own) in enumerate(chunks_of(video.num_frames, chunk)):
             images = [self.inputs(video.read_frame(t)) for t in chosen]
             maps = self.backbone(torch.stack(images).to(self.device))[-1]
-            shape = (chunk, *self.head.noise_shape)
-            noise = item_noise([seed], number, shape, maps.device, normal=True)
-            slots = self.head(maps[None], noise)
+            slots = self.head(maps[None], self._noise(number, maps.device))
             grid = (maps.shape[-2], maps.shape[-1])
             least = self.options['similarity']
             for shares, instances in slots_that_count(slots, own, least):
@@ -106,6 +113,17 @@ class ObjectCandidates(FrameFeatures):
                     owners_of(areas, masks).cpu().numpy(),
                     instances.float().cpu().numpy(),
                 )
+
+    def _noise(self, number: int, device: torch.device) -> torch.Tensor:
+        """Of the slots of chunk ``number``, ``(1, chunk, s, p, c)``."""
+        options = self.options
+        if options['noise'] == _NOISES[0]:
+            frames, stream = options['chunk'], number
+        else:
+            frames, stream = 1, 0
+        shape = (frames, *self.head.noise_shape)
+        noise = item_noise([options['seed']], stream, shape, device, normal=True)
+        return noise.expand(-1, options['chunk'], -1, -1, -1)
 
     def _from_clusters(self, video: VideoSample) -> Iterator[FrameCandidates]:
         """A cluster of the places of all frames is a track."""
