@@ -168,7 +168,8 @@ def test_files_that_are_no_whole_video_are_named(tmp_path):
     with pytest.raises(UnreadableError, match=r'text\.mp4: is not a whole video.*Copy'):
         open_clip_source(text)
     short = cut_off(write_clip(tmp_path / 'cut.mp4', moving_frames(40)))
-    with pytest.raises(UnreadableError, match=r'cut\.mp4: is not a whole .*packet 1'):
+    incomplete = r'cut\.mp4: is not a whole .*packet [12]\d is incomplete'
+    with pytest.raises(UnreadableError, match=incomplete):
         open_clip_source(short)
     with (
         open_clip_source(write_coded(tmp_path / 'a.mp4')) as source,
