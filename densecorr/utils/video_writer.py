@@ -180,7 +180,7 @@ class _Mp4Sink:
         coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
         coder.color_range = _LIMITED
         # kept, in this thread: a frame's own reformat() starts threads for each frame
-        self._reformatter = VideoReformatter()
+        self._reformatter: Any = VideoReformatter()  # its stub wants numbers
         self._lengths: dict[int, int] = {}  # of frames that the coder still holds
 
     def write(self, frame: np.ndarray, start: float, end: float) -> None:
