@@ -56,7 +56,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         groups=dict(
             encoder=dict(patterns=['backbone.*'], lr_mult=0.01),
-            # its inputs are sums of products, a hundred times as large as the tokens
+            # its inputs are sums of products, some 70 times as large as the tokens
             transport=dict(patterns=['head.transport_proj.*'], lr_mult=0.02),
         ),
         no_decay_1d=True,
